@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Sets up what the tests need, then checks style, types and behaviour. Arguments go to pytest: ./run-tests.sh -k quotes
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")"
+# shellcheck source=setup.sh
+source ./setup.sh requirements-dev.lock
+export SPARK_CONF_DIR="$PWD/conf"
+export PYTHONDONTWRITEBYTECODE=1
+
+.venv/bin/ruff check .
+.venv/bin/ruff format --check .
+.venv/bin/mypy
+exec .venv/bin/python -m pytest "$@"

@@ -1,0 +1,128 @@
+#!/usr/bin/env bash
+# Sets up, once, what the project needs, all of it inside .venv/: the Python packages of a lock with hashes, and Delta's
+# JARs with their checksums. Finds a Java. Run it by itself, or source it for the variables it exports.
+#
+#   ./setup.sh         what the jobs need
+#   ./setup.sh --dev   what the tests need besides
+#
+# Nothing is fetched where all is there. INSTALL_JAVA=yes answers the question that is asked where there is no Java.
+# IVY_SETTINGS names an Ivy settings file where the JARs are to come from a mirror; pip has PIP_INDEX_URL for its own.
+
+setup_home=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+setup_venv="$setup_home/.venv"
+
+setup_fail() {
+    echo "setup: $*" >&2
+    exit 2
+}
+
+setup_checksum() { # file
+    "$setup_venv/bin/python" -c 'import hashlib, sys; print(hashlib.sha256(open(sys.argv[1], "rb").read()).hexdigest())' "$1"
+}
+
+setup_find_python() {
+    local candidate
+    for candidate in "${PYTHON:-python3}" python3.12 python3.13 python3.11 python3.10; do
+        if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then
+            echo "$candidate"
+            return
+        fi
+    done
+    setup_fail "Python 3.10 or newer is needed: apt-get install python3 python3-venv, or brew install python@3.12."
+}
+
+setup_python() { # lock file
+    local lock="$1" python
+    local stamp="$setup_venv/installed-$lock"
+    # The lock of the tests holds all that the jobs need.
+    if cmp -s "$setup_home/$lock" "$stamp" || { [ "$lock" = requirements.lock ] && cmp -s "$setup_home/requirements-dev.lock" "$setup_venv/installed-requirements-dev.lock"; }; then
+        return
+    fi
+    python=$(setup_find_python) || exit 2
+    echo "setup: installing Python packages into .venv (once, some minutes)" >&2
+    "$python" -m venv "$setup_venv" ||
+        setup_fail "Python cannot make an environment: apt-get install python3-venv (on Debian and Ubuntu)."
+    "$setup_venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$setup_home/$lock" ||
+        setup_fail "the Python packages of $lock could not be installed; the lines above say why. Run again to go on."
+    cp "$setup_home/$lock" "$stamp"
+}
+
+setup_is_java() { # home: a Java that Spark 4 runs on
+    [ -x "$1/bin/java" ] && "$1/bin/java" --add-modules=jdk.incubator.vector -version >/dev/null 2>&1 &&
+        [ "$("$1/bin/java" -XshowSettings:properties -version 2>&1 | sed -n 's/^ *java.specification.version = //p')" -ge 17 ] 2>/dev/null
+}
+
+setup_java() {
+    local candidate answer
+    local on_path=""
+    if command -v java >/dev/null 2>&1; then
+        on_path=$(java -XshowSettings:properties -version 2>&1 | sed -n 's/^ *java.home = //p')
+    fi
+    for candidate in "${JAVA_HOME:-}" "$on_path" "$setup_venv"/java/*/ "$setup_venv"/java/*/Contents/Home \
+        /usr/lib/jvm/*/ "$(/usr/libexec/java_home -v 17+ 2>/dev/null || true)"; do
+        if [ -n "$candidate" ] && setup_is_java "${candidate%/}"; then
+            export JAVA_HOME="${candidate%/}"
+            return
+        fi
+    done
+    answer=${INSTALL_JAVA:-}
+    if [ -z "$answer" ] && [ -t 0 ]; then
+        read -r -p "setup: Spark needs Java 17 or newer and there is none. Download a JDK 17 into .venv/java? (yes/no) " answer
+    fi
+    case "$answer" in
+    y | Y | yes | YES | true | 1)
+        "$setup_venv/bin/python" -c 'import sys, jdk; jdk.install("17", path=sys.argv[1])' "$setup_venv/java" ||
+            setup_fail "no JDK could be downloaded; install one: apt-get install openjdk-17-jre-headless, or brew install openjdk@17."
+        INSTALL_JAVA=no setup_java
+        ;;
+    *)
+        setup_fail "Spark needs Java 17 or newer and there is none. Install one: apt-get install openjdk-17-jre-headless," \
+            "or brew install openjdk@17; or run again with INSTALL_JAVA=yes to download a JDK into .venv/java."
+        ;;
+    esac
+}
+
+setup_jars() {
+    local group artifact version expected jar found
+    local folder="$setup_venv/delta-jars"
+    local spark_jars="$SPARK_HOME/jars"
+    DELTA_JARS=""
+    while read -r group artifact version expected; do
+        case "$group" in "" | \#*) continue ;; esac
+        jar="$folder/$artifact-$version.jar"
+        if [ ! -f "$jar" ]; then
+            echo "setup: fetching $artifact $version" >&2
+            mkdir -p "$folder"
+            # Ivy comes with Spark, and finds the JAR where Spark itself would.
+            "$JAVA_HOME/bin/java" -cp "$spark_jars/*" org.apache.ivy.Main ${IVY_SETTINGS:+-settings "$IVY_SETTINGS"} \
+                -cache "$folder/ivy" -dependency "$group" "$artifact" "$version" -notransitive -confs default \
+                -retrieve "$folder/[artifact]-[revision].[ext].new" >"$folder/ivy.log" 2>&1 ||
+                setup_fail "$artifact could not be fetched; $folder/ivy.log says why. Run again to go on."
+            found=$(setup_checksum "$jar.new")
+            if [ "$found" != "$expected" ]; then
+                rm -f "$jar.new"
+                setup_fail "$artifact $version has the SHA-256 $found, conf/jars.lock says $expected: it was not used."
+            fi
+            mv "$jar.new" "$jar"
+            rm -rf "$folder/ivy" "$folder/ivy.log"
+        fi
+        DELTA_JARS="$DELTA_JARS${DELTA_JARS:+,}$jar"
+    done <"$setup_home/conf/jars.lock"
+    export DELTA_JARS
+}
+
+setup_all() { # lock file
+    setup_python "$1"
+    SPARK_HOME=$("$setup_venv/bin/python" -c 'import os, pyspark; print(os.path.dirname(pyspark.__file__))')
+    export SPARK_HOME PYSPARK_PYTHON="$setup_venv/bin/python" PYSPARK_DRIVER_PYTHON="$setup_venv/bin/python"
+    setup_java
+    setup_jars
+}
+
+case "${1:-}" in
+"") set -- requirements.lock ;;
+--dev) set -- requirements-dev.lock ;;
+requirements*.lock) ;;
+*) setup_fail "unknown argument $1; there is --dev." ;;
+esac
+setup_all "$1"

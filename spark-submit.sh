@@ -1,0 +1,139 @@
+#!/usr/bin/env bash
+# The one door to every job:  ./spark-submit.sh [JOB] [options]
+#
+# JOB is load_sales unless named. Options of spark-submit itself (--master, --deploy-mode, --conf, --properties-file, ...)
+# may stand among the job's and are handed to it. Without --transactions and --customers, a sample is made in ./data.
+set -euo pipefail
+
+home=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+
+jobs() {
+    local file
+    for file in "$home"/src/jobs/[a-z]*.py; do
+        basename "$file" .py
+    done
+}
+
+job=load_sales
+case "${1:-}" in
+"" | -*) ;;
+*)
+    job=$1
+    shift
+    if [ ! -f "$home/src/jobs/$job.py" ]; then
+        echo "spark-submit.sh: there is no job $job; there are: $(jobs | paste -sd, - | sed 's/,/, /g')." >&2
+        exit 2
+    fi
+    ;;
+esac
+
+spark_options=()
+job_options=()
+env_name=${SALES_LAKEHOUSE_ENV:-local}
+master=""
+properties=""
+wants_help=no
+has_inputs=no
+
+while [ $# -gt 0 ]; do
+    option=$1
+    shift
+    # --a=b and --a b are the same.
+    value=""
+    has_value=no
+    case "$option" in
+    --*=*)
+        value=${option#*=}
+        option=${option%%=*}
+        has_value=yes
+        ;;
+    esac
+    case "$option" in
+    --master | --deploy-mode | --name | --conf | -c | --properties-file | --driver-memory | --driver-cores | \
+        --driver-class-path | --driver-library-path | --driver-java-options | --executor-memory | --executor-cores | \
+        --num-executors | --total-executor-cores | --queue | --jars | --packages | --exclude-packages | \
+        --repositories | --files | --archives | --py-files | --principal | --keytab | --proxy-user)
+        if [ "$has_value" = no ]; then
+            if [ $# -eq 0 ]; then
+                echo "spark-submit.sh: $option needs a value." >&2
+                exit 2
+            fi
+            value=$1
+            shift
+        fi
+        case "$value" in *"{{"*)
+            echo "spark-submit.sh: $option: $value still holds a placeholder that nobody filled in." >&2
+            exit 2
+            ;;
+        esac
+        case "$option" in
+        --properties-file) properties=$value ;;
+        *)
+            [ "$option" = --master ] && master=$value
+            case "$option=$value" in --conf=spark.master=* | -c=spark.master=*) master=${value#*=} ;; esac
+            spark_options+=("$option" "$value")
+            ;;
+        esac
+        ;;
+    --verbose | --supervise | --load-spark-defaults)
+        spark_options+=("$option")
+        ;;
+    *)
+        [ "$option" = --help ] || [ "$option" = -h ] && wants_help=yes
+        case "$option" in --transactions | --customers) has_inputs=yes ;; esac
+        if [ "$option" = --env ]; then
+            if [ "$has_value" = yes ]; then env_name=$value; else env_name=${1:-}; fi
+        fi
+        if [ "$has_value" = yes ]; then job_options+=("$option=$value"); else job_options+=("$option"); fi
+        ;;
+    esac
+done
+
+# shellcheck source=setup.sh
+source "$home/setup.sh" requirements.lock
+export SALES_LAKEHOUSE_CONF_DIR=${SALES_LAKEHOUSE_CONF_DIR:-$home/conf}
+export SPARK_CONF_DIR=${SPARK_CONF_DIR:-$home/conf}
+export PYTHONPATH="$home/src${PYTHONPATH:+:$PYTHONPATH}"
+export PYTHONDONTWRITEBYTECODE=1
+
+if [ "$wants_help" = yes ]; then
+    exec "$PYSPARK_PYTHON" "$home/src/jobs/$job.py" --help
+fi
+
+if [ -z "$properties" ]; then
+    properties="$home/conf/spark-$env_name.conf"
+    # An environment without a file of its own is refused by the job, in words.
+    [ -f "$properties" ] || properties="$home/conf/spark-local.conf"
+elif [ ! -f "$properties" ]; then
+    echo "spark-submit.sh: --properties-file: there is no $properties." >&2
+    exit 2
+fi
+[ -n "$master" ] || master=$(sed -n 's/^spark\.master[[:space:]=]*//p' "$properties" | tail -n 1)
+
+if [ "$job" = load_sales ] && [ "$env_name" = local ] && [ "$has_inputs" = no ] &&
+    [ -z "${SALES_LAKEHOUSE_TRANSACTIONS:-}${SALES_LAKEHOUSE_CUSTOMERS:-}" ] &&
+    [ ! -e data/transactions.csv ] && [ ! -e data/customer.csv ]; then
+    "$PYSPARK_PYTHON" "$home/src/jobs/make_sample.py" --folder data
+fi
+
+case "$master" in
+"" | local*)
+    # One process: what it needs is on its class path, and nothing has to travel.
+    travels=(--driver-class-path "${DELTA_JARS//,/:}")
+    ;;
+*)
+    package="$home/.venv/sales_lakehouse.zip"
+    (cd "$home/src" && "$PYSPARK_PYTHON" -m zipfile -c "$package.$$" common jobs && mv "$package.$$" "$package")
+    travels=(--jars "$DELTA_JARS" --py-files "$package")
+    ;;
+esac
+
+# Bash 3.2, which macOS has, stumbles over empty arrays without the ${...+...}.
+exec "$SPARK_HOME/bin/spark-submit" \
+    --properties-file "$properties" \
+    --conf spark.sql.extensions=io.delta.sql.DeltaSparkSessionExtension \
+    --conf spark.sql.catalog.spark_catalog=org.apache.spark.sql.delta.catalog.DeltaCatalog \
+    "${travels[@]}" \
+    ${spark_options[@]+"${spark_options[@]}"} \
+    "$home/src/jobs/$job.py" \
+    ${job_options[@]+"${job_options[@]}"}

@@ -1,0 +1,60 @@
+"""Rows of one feed looked at together: which of them contradict each other, repeat each other, or change the lake."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F
+
+from common.contract import Feed
+
+NEW, CORRECTED, UNCHANGED, DUPLICATE = "new", "corrected", "unchanged", "duplicate"
+
+
+def with_relations(rows: DataFrame, feed: Feed) -> DataFrame:
+    """Add is_unambiguous (no other values under the same key in the same file) and is_duplicate (the same values as
+    the row before under that key, in order of arrival).
+    """
+    content = F.struct(*feed.values)
+    in_file = Window.partitionBy(feed.key, "file")
+    earlier = Window.partitionBy(feed.key).orderBy("file", "block", "position").rowsBetween(Window.unboundedPreceding, -1)
+    rows = rows.withColumn("is_unambiguous", F.min(content).over(in_file).eqNullSafe(F.max(content).over(in_file)))
+    previous = F.last(F.when(F.col("is_unambiguous"), content), ignorenulls=True).over(earlier)
+    return rows.withColumn("is_duplicate", previous.isNotNull() & previous.eqNullSafe(content))
+
+
+def with_known_customer(sales: DataFrame, *customers: DataFrame) -> DataFrame:
+    """Add is_known_customer: whether any of the customer tables (small ones) holds the sale's CUSTOMER_ID."""
+    known = customers[0].select("CUSTOMER_ID")
+    for others in customers[1:]:
+        known = known.union(others.select("CUSTOMER_ID"))
+    known = known.distinct().withColumn("is_known", F.lit(True))
+    joined = sales.join(F.broadcast(known), on="CUSTOMER_ID", how="left")
+    return joined.withColumn("is_known_customer", F.coalesce("is_known", F.lit(False))).drop("is_known")
+
+
+def with_outcome(rows: DataFrame, current: DataFrame, feed: Feed) -> DataFrame:
+    """Add what becomes of each accepted row, against the rows `current` that the lake holds under the same keys.
+
+    `outcome`: new, corrected, unchanged or duplicate. `is_last`: the row that its key ends with. `is_change`: that
+    row, where it differs from what the lake holds. `current_values`: what the lake holds, null where nothing.
+    """
+    content = F.struct(*feed.values)
+    by_arrival = Window.partitionBy(feed.key).orderBy("file", "block", "position")
+    held = current.select(feed.key, F.struct(*[c for c in current.columns if c != feed.key]).alias("current_values"))
+    held_content = F.struct(*[F.col(f"current_values.{name}").alias(name) for name in feed.values])
+    is_held = F.col("current_values").isNotNull()
+    is_as_held = is_held & held_content.eqNullSafe(content)
+
+    outcome = (
+        F.when(F.col("is_duplicate"), DUPLICATE)
+        .when(F.row_number().over(by_arrival) > 1, CORRECTED)
+        .when(~is_held, NEW)
+        .when(is_as_held, UNCHANGED)
+        .otherwise(CORRECTED)
+    )
+    return (
+        rows.join(held, on=feed.key, how="left")
+        .withColumn("outcome", outcome)
+        .withColumn("is_last", F.lead(F.lit(1)).over(by_arrival).isNull())
+        .withColumn("is_change", F.col("is_last") & ~is_as_held)
+    )

@@ -1,0 +1,203 @@
+"""The data contract: every feed and table, its columns, key and grain. All other code agrees on this file.
+
+Times are UTC instants, money is DECIMAL, and names follow the feeds: upper case where a column comes from a CSV
+file, lower case where the lake adds it. See docs/design.md for what is always true of these tables.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MONEY = "decimal(18,2)"
+HOUR = "transaction_hour"
+
+# Raised when the meaning of customer_aggregated_data changes: an aggregate written by another version is
+# recomputed whole by the next run.
+LOGIC_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its Spark SQL type, what it means, and whether it may be null."""
+
+    name: str
+    type: str
+    comment: str
+    nullable: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """One Delta table. `stats` names the columns kept in Delta's statistics: never personal ones."""
+
+    name: str
+    grain: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    stats: tuple[str, ...]
+    partitioned_by: tuple[str, ...] = ()
+    constraints: tuple[tuple[str, str], ...] = ()
+    change_feed: bool = False
+
+    @property
+    def column_names(self) -> list[str]:
+        return [column.name for column in self.columns]
+
+    @property
+    def ddl(self) -> str:
+        return ", ".join(f"`{column.name}` {column.type}" for column in self.columns)
+
+
+@dataclass(frozen=True)
+class Feed:
+    """One CSV feed: its columns, in any order in the file, and the column that identifies a row."""
+
+    name: str
+    columns: tuple[Column, ...]
+    key: str
+
+    @property
+    def column_names(self) -> list[str]:
+        return [column.name for column in self.columns]
+
+    @property
+    def values(self) -> list[str]:
+        """The columns beside the key: two rows with the same key and the same values are duplicates."""
+        return [name for name in self.column_names if name != self.key]
+
+
+TRANSACTIONS = Feed(
+    name="transactions",
+    key="TRANSACTION_ID",
+    columns=(
+        Column("TRANSACTION_ID", "string", "Identifies the sale, over all hours"),
+        Column("CUSTOMER_ID", "string", "Who bought; may be unknown to the customers table for a while"),
+        Column("PRODUCT_ID", "string", "What was bought"),
+        Column("QUANTITY", "int", "Units sold, at least 1"),
+        Column("PRICE", MONEY, "Money per unit"),
+        Column("TRANSACTION_DATE", "timestamp", "When the sale happened, a UTC instant"),
+    ),
+)
+
+CUSTOMERS_FEED = Feed(
+    name="customers",
+    key="CUSTOMER_ID",
+    columns=(
+        Column("CUSTOMER_ID", "string", "Identifies the customer"),
+        Column("NAME", "string", "Full name (personal data)", nullable=True),
+        Column("AGE", "int", "Age in years (personal data)", nullable=True),
+        Column("COUNTRY", "string", "Country name", nullable=True),
+    ),
+)
+
+FEEDS = (CUSTOMERS_FEED, TRANSACTIONS)
+
+_IS_WHOLE_HOUR = f"pmod(unix_micros({HOUR}), 3600000000) = 0"
+
+SALES = Table(
+    name="sales_data_partitioned",
+    grain="One row per TRANSACTION_ID",
+    columns=(*TRANSACTIONS.columns, Column(HOUR, "timestamp", "The UTC hour in which the sale happened")),
+    key=("TRANSACTION_ID",),
+    stats=("TRANSACTION_ID", "CUSTOMER_ID", "PRODUCT_ID", "TRANSACTION_DATE"),
+    partitioned_by=(HOUR,),
+    constraints=(
+        ("quantity_is_positive", "QUANTITY > 0"),
+        ("price_is_not_negative", "PRICE >= 0"),
+        (
+            "transaction_hour_is_the_hour_of_the_sale",
+            f"{_IS_WHOLE_HOUR} AND unix_seconds(TRANSACTION_DATE) - unix_seconds({HOUR}) BETWEEN 0 AND 3599",
+        ),
+    ),
+    change_feed=True,
+)
+
+CUSTOMERS = Table(
+    name="customers",
+    grain="One row per CUSTOMER_ID",
+    columns=CUSTOMERS_FEED.columns,
+    key=("CUSTOMER_ID",),
+    stats=("CUSTOMER_ID",),
+    constraints=(("age_is_not_negative", "AGE IS NULL OR AGE >= 0"),),
+    change_feed=True,
+)
+
+AGGREGATE = Table(
+    name="customer_aggregated_data",
+    grain="One row per CUSTOMER_ID, PRODUCT_ID and transaction_hour",
+    columns=(
+        Column("CUSTOMER_ID", "string", "Who bought"),
+        Column("NAME", "string", "Today's name of the customer; null while unknown (personal data)", nullable=True),
+        Column("AGE", "int", "Today's age of the customer; null while unknown (personal data)", nullable=True),
+        Column("COUNTRY", "string", "Today's country of the customer; null while unknown", nullable=True),
+        Column("PRODUCT_ID", "string", "What was bought"),
+        Column("QUANTITY", "bigint", "Units bought in this hour"),
+        Column("PRICE", "decimal(22,6)", "Money per unit, weighted by quantity: AMOUNT / QUANTITY, rounded half up"),
+        Column(HOUR, "timestamp", "The UTC hour of the sales"),
+        Column("AMOUNT", "decimal(38,2)", "Exact sum of quantity x price"),
+        Column("TRANSACTION_COUNT", "bigint", "Sales in this hour"),
+    ),
+    key=("CUSTOMER_ID", "PRODUCT_ID", HOUR),
+    stats=("CUSTOMER_ID", "PRODUCT_ID"),
+    partitioned_by=(HOUR,),
+    constraints=(
+        ("quantity_is_positive", "QUANTITY > 0"),
+        ("amount_is_not_negative", "AMOUNT >= 0"),
+        ("transaction_count_is_positive", "TRANSACTION_COUNT > 0"),
+        ("transaction_hour_is_a_whole_hour", _IS_WHOLE_HOUR),
+    ),
+)
+
+REJECTED = Table(
+    name="rejected_rows",
+    grain="One row per input row refused",
+    columns=(
+        Column("rejected_id", "string", "SHA-256 of feed, file, line number and raw line"),
+        Column("feed", "string", "transactions or customers"),
+        Column("file", "string", "The file as it was read"),
+        Column("line_number", "bigint", "First line of the row in its file; the header is line 1"),
+        Column("raw_line", "string", "The row as it stood in the file (may hold personal data)"),
+        Column("reasons", "array<string>", "Every rule that refused the row, by its name in conf/quality.yml"),
+        Column("run_id", "string", "The run that refused it"),
+        Column("rejected_at", "timestamp", "When that run started"),
+    ),
+    key=("rejected_id",),
+    stats=("rejected_id", "feed", "file", "line_number", "run_id"),
+)
+
+RUNS = Table(
+    name="pipeline_runs",
+    grain="One row per run",
+    columns=(
+        Column("run_id", "string", "Identifies the run; also in the commits it made"),
+        Column("job", "string", "The job that ran"),
+        Column("started_at", "timestamp", "When it started"),
+        Column("finished_at", "timestamp", "When its last table was written"),
+        Column("settings_hash", "string", "SHA-256 of its settings and quality rules"),
+        Column("logic_version", "int", "Version of the aggregate's meaning"),
+        Column(
+            "feeds",
+            "array<struct<feed:string,files:bigint,files_skipped:bigint,rows_read:bigint,new:bigint,corrected:bigint,"
+            "unchanged:bigint,duplicate:bigint,rejected:bigint>>",
+            "The ledger: rows_read = new + corrected + unchanged + duplicate + rejected",
+        ),
+        Column("rejected_by_reason", "map<string,bigint>", "Rows refused, by rule; a row may break several"),
+        Column("warnings", "map<string,bigint>", "Rows kept that broke a rule of criticality warn, by rule"),
+        Column("hours_touched", "bigint", "Hours of the aggregate that were recomputed"),
+        Column("unknown_customer_rows", "bigint", "Sales read in this run whose customer is not known yet"),
+        Column(
+            "tables",
+            "array<struct<table:string,version_read:bigint,version_written:bigint>>",
+            "Delta versions before and after; the same where nothing was written",
+        ),
+        Column(
+            "files",
+            "array<struct<feed:string,path:string,size:bigint,modified_at:timestamp,fingerprint:string>>",
+            "The files that were loaded; they are not loaded again",
+        ),
+    ),
+    key=("run_id",),
+    stats=("run_id", "started_at"),
+)
+
+TABLES = (SALES, CUSTOMERS, AGGREGATE, REJECTED, RUNS)

@@ -1,0 +1,206 @@
+"""What becomes of every row of a feed: refused beside others, or new, corrected, unchanged, duplicate in the lake."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from common import arrivals, quality
+from common.contract import HOUR, Feed, Table
+from common.errors import DataRefusedError
+from common.intake import Intake, RuleCount
+from common.quality import QualityRules, Rule
+from common.report import FeedLedger
+from common.tables import Lake, hours_condition
+from common.values import hour_of
+
+_ROW = ("file", "block", "position")
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The rows of one feed, decided. Hours are those of sales; customers have none.
+
+    `changes` is one row per key that the lake must take over. `held_hours` are the hours in which the lake holds any
+    of the keys, `hours` those that the changes come from or go to.
+    """
+
+    intake: Intake
+    ledger: FeedLedger
+    changes: DataFrame
+    changed_rows: int = 0
+    kept: DataFrame | None = None
+    refused: DataFrame | None = None
+    broken: dict[str, RuleCount] = field(default_factory=dict)
+    held_hours: list[datetime] = field(default_factory=list)
+    hours: list[datetime] = field(default_factory=list)
+    moved: int = 0
+    unknown_customer_rows: int = 0
+    persisted: tuple[DataFrame, ...] = ()
+
+    def release(self) -> None:
+        """Give back what the rows hold in memory and on local disk."""
+        self.intake.release()
+        for frame in self.persisted:
+            frame.unpersist()
+
+
+def decide(
+    lake: Lake, intake: Intake, table: Table, version: int | None, rules: QualityRules, customers: list[DataFrame]
+) -> Decision:
+    """Decide what becomes of the accepted rows of a feed, against the version of its table that the lake holds.
+
+    `customers` are the known ones, for a feed of sales; none for customers themselves.
+    """
+    feed = intake.feed
+    is_of_sales = HOUR in table.column_names
+    if not intake.files:
+        nothing = FeedLedger(feed.name, 0, intake.skipped, 0, 0, 0, 0, 0, 0)
+        return Decision(intake, nothing, lake.read(table, None).withColumn("current_values", F.lit(None)))
+
+    rows = arrivals.with_relations(intake.accepted, feed)
+    if is_of_sales:
+        rows = arrivals.with_known_customer(rows, *customers).withColumn(HOUR, hour_of(F.col("TRANSACTION_DATE")))
+    rules_together = rules.of_feed_together(feed.name)
+    rows = rows.withColumn("broken_rules", quality.broken_rules(rows, rules_together))
+    rows = rows.withColumn("is_rejected", quality.is_rejected(rules_together)).persist()
+    broken = intake.broken() | _count_broken(rows, rules_together, intake)
+
+    kept = rows.where(~F.col("is_rejected"))
+    held = lake.read(table, version)
+    held_hours: list[datetime] = []
+    if is_of_sales:
+        held_hours = _hours_holding(held, kept, feed)
+        held = held.where(hours_condition(HOUR, held_hours))
+    outcomes = arrivals.with_outcome(kept, held, feed).persist()
+
+    counts = _count_outcomes(outcomes, is_of_sales)
+    refused_together = counts.accepted_before(intake) - counts.total
+    ledger = FeedLedger(
+        feed=feed.name,
+        files=len(intake.files),
+        files_skipped=intake.skipped,
+        rows_read=intake.rows_read,
+        new=counts.by_outcome.get(arrivals.NEW, 0),
+        corrected=counts.by_outcome.get(arrivals.CORRECTED, 0),
+        unchanged=counts.by_outcome.get(arrivals.UNCHANGED, 0),
+        duplicate=counts.by_outcome.get(arrivals.DUPLICATE, 0),
+        rejected=intake.rejected + rows.where("is_rejected").count() if refused_together else intake.rejected,
+    )
+    return Decision(
+        intake=intake,
+        ledger=ledger,
+        changes=outcomes.where("is_change"),
+        changed_rows=counts.changes,
+        kept=kept,
+        refused=rows.where("is_rejected") if refused_together else None,
+        broken=broken,
+        held_hours=held_hours,
+        hours=sorted(counts.hours),
+        moved=counts.moved,
+        unknown_customer_rows=counts.unknown_customer_rows,
+        persisted=(rows, outcomes),
+    )
+
+
+def check_may_load(decision: Decision, rules: QualityRules, max_rejected_share: float) -> None:
+    """Raise DataRefusedError where a rule says fail, too many rows are refused, or rows are not accounted for."""
+    feed, ledger = decision.intake.feed, decision.ledger
+    all_rules = rules.all_of_feed(feed.name)
+    for rule in quality.names_of(all_rules, "fail"):
+        if rule in decision.broken:
+            count = decision.broken[rule]
+            raise DataRefusedError(
+                f"{count.first_place}: breaks the rule {rule}, as {count.rows:,} rows do, and that rule lets no run "
+                f"pass. No table was changed. {_ADVICE.get(rule, 'Correct the file, or the rule in quality.yml.')}"
+            )
+    if ledger.rows_read and ledger.rejected / ledger.rows_read > max_rejected_share:
+        refusing = quality.names_of(all_rules, "reject")
+        reasons = [
+            f"{rule} {count.rows:,} (first: {count.first_place})"
+            for rule, count in decision.broken.items()
+            if rule in refusing
+        ]
+        raise DataRefusedError(
+            f"{ledger.rejected:,} of {ledger.rows_read:,} rows of {feed.name} would be rejected, more than the share "
+            f"of {max_rejected_share:g} that --max-rejected-share allows. No table was changed. "
+            f"Reasons: {'; '.join(reasons)}."
+        )
+    if ledger.balance != 0:
+        raise DataRefusedError(
+            f"{abs(ledger.balance):,} rows of {feed.name} are not accounted for ({ledger}); no table was changed. "
+            "Please report this."
+        )
+
+
+_ADVICE = {
+    "encoding_is_valid": "If the file is not in UTF-8, name its encoding: --encoding windows-1252, for one.",
+}
+
+
+@dataclass
+class _Counts:
+    by_outcome: dict[str, int] = field(default_factory=dict)
+    changes: int = 0
+    moved: int = 0
+    unknown_customer_rows: int = 0
+    hours: set[datetime] = field(default_factory=set)
+
+    @property
+    def total(self) -> int:
+        return sum(self.by_outcome.values())
+
+    def accepted_before(self, intake: Intake) -> int:
+        return intake.rows_read - intake.rejected
+
+
+def _count_outcomes(outcomes: DataFrame, is_of_sales: bool) -> _Counts:
+    """Counts by outcome; for sales, also the hours that changes touch. As many rows as hours, at most."""
+    columns = [F.col("outcome"), F.col("is_change")]
+    if is_of_sales:
+        columns += [
+            F.unix_seconds(HOUR).alias("hour"),
+            F.unix_seconds(f"current_values.{HOUR}").alias("held_hour"),
+            (F.col("is_last") & ~F.col("is_known_customer")).alias("is_unknown"),
+        ]
+    counts = _Counts()
+    for row in outcomes.groupBy(*columns).count().collect():
+        rows = row["count"]
+        counts.by_outcome[row["outcome"]] = counts.by_outcome.get(row["outcome"], 0) + rows
+        if is_of_sales and row["is_unknown"]:
+            counts.unknown_customer_rows += rows
+        if not row["is_change"]:
+            continue
+        counts.changes += rows
+        if is_of_sales:
+            counts.hours |= {_hour(second) for second in (row["hour"], row["held_hour"]) if second is not None}
+            counts.moved += rows if row["held_hour"] not in (None, row["hour"]) else 0
+    return counts
+
+
+def _count_broken(rows: DataFrame, rules: list[Rule], intake: Intake) -> dict[str, RuleCount]:
+    if not rules:
+        return {}
+    found = (
+        rows.select(F.explode("broken_rules").alias("rule"), F.struct(*_ROW).alias("row"))
+        .groupBy("rule")
+        .agg(F.count(F.lit(1)).alias("rows"), F.min("row").alias("first"))
+    )
+    return {
+        row["rule"]: RuleCount(row["rows"], intake.place(*row["first"]))
+        for row in sorted(found.collect(), key=lambda row: row["rule"])
+    }
+
+
+def _hours_holding(held: DataFrame, rows: DataFrame, feed: Feed) -> list[datetime]:
+    """The hours in which the lake holds any key of the rows: a look at one narrow column of every hour."""
+    keys = rows.select(feed.key).distinct()
+    found = held.select(feed.key, HOUR).join(keys, on=feed.key, how="left_semi")
+    return [_hour(row["second"]) for row in found.select(F.unix_seconds(HOUR).alias("second")).distinct().collect()]
+
+
+def _hour(second: int) -> datetime:
+    return datetime.fromtimestamp(0, timezone.utc) + timedelta(seconds=second)

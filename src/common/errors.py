@@ -1,0 +1,31 @@
+"""The errors a person can meet, each with the exit code that tells a scheduler what kind it was."""
+
+from __future__ import annotations
+
+
+class SalesLakehouseError(Exception):
+    """A failure of the run itself or of what it runs on: exit code 1. The message is for a person."""
+
+    exit_code = 1
+
+
+class LakeError(SalesLakehouseError):
+    """A table of the lake cannot be read or written, or is not what the contract says."""
+
+
+class ConfigError(SalesLakehouseError):
+    """A wrong argument, environment variable or configuration file, or an input path that is not there."""
+
+    exit_code = 2
+
+
+class DataRefusedError(SalesLakehouseError):
+    """The input is not fit to be loaded; no table was changed."""
+
+    exit_code = 3
+
+
+class LakeBusyError(SalesLakehouseError):
+    """Another run holds the lake; trying again later is enough."""
+
+    exit_code = 4

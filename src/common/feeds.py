@@ -1,0 +1,243 @@
+"""CSV files in: which files there are, what their headers say, and every record as typed columns beside its raw line.
+
+Files are read as lines of bytes and each line is parsed by itself, so that a large file is read by many tasks, a bad
+line harms no other, and every line is kept as it stood. Only a file in which a line has an odd number of quotes may
+hold records of several lines; such a file is read again by `stitched_lines`. docs/csv.md has the whole story.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from functools import reduce
+
+from pyspark.errors import AnalysisException
+from pyspark.sql import Column, DataFrame, SparkSession, Window
+from pyspark.sql import functions as F
+
+from common import values
+from common.contract import Feed
+from common.encodings import decoded, is_decodable
+from common.errors import ConfigError, DataRefusedError
+
+# A quoted value that spans more lines than this is taken for a quote that was never closed.
+MAX_LINES_OF_A_RECORD = 1000
+# More separators than this in one line stop Spark's parser with an error.
+_MAX_SEPARATORS = 1000
+# A value in quotes may hold anything, its own quotes doubled. Any other holds no line break and does not start with a
+# quote, after spaces or not: parsers disagree about those.
+_VALUE = r'(?:"[^"]*+(?:""[^"]*+)*+"|[ \t]*+(?:[^" \t,\r\n][^,\r\n]*+)?)'
+_RECORD = rf"^{_VALUE}(?:,{_VALUE})*+\z"
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """One file to read. `order` counts the files of the feed by arrival: modification time, then name."""
+
+    order: int
+    path: str
+    uri: str
+    size: int
+    modified_at: datetime
+
+
+def list_files(spark: SparkSession, path: str) -> list[InputFile]:
+    """The files that a path, folder (with its sub-folders) or glob stands for, in order of arrival.
+
+    Names that start with `_` or `.` are left out, as everywhere in Spark. Raises ConfigError where there is nothing.
+    """
+    reader = spark.read.format("binaryFile").option("recursiveFileLookup", "true")
+    try:
+        listed = (
+            reader.load(path)
+            .select(
+                "path",
+                F.col("length").alias("size"),
+                F.col("_metadata.file_path").alias("uri"),
+                F.unix_micros("modificationTime").alias("modified_micros"),
+            )
+            .collect()
+        )
+    except AnalysisException as error:
+        if error.getCondition() == "PATH_NOT_FOUND":
+            raise ConfigError(f"There is no file at {path}.") from error
+        raise
+    if not listed and path.rstrip("/").rpartition("/")[2].startswith(("_", ".")):
+        raise ConfigError(f"{path} starts with _ or . and is left out, as everywhere in Spark: rename it.")
+    in_order = sorted(listed, key=lambda row: (row["modified_micros"], row["path"]))
+    return [
+        InputFile(
+            order=order,
+            path=row["path"],
+            uri=row["uri"],
+            size=row["size"],
+            modified_at=datetime.fromtimestamp(0, timezone.utc) + timedelta(microseconds=row["modified_micros"]),
+        )
+        for order, row in enumerate(in_order)
+    ]
+
+
+def read_headers(spark: SparkSession, files: list[InputFile], feed: Feed) -> dict[int, str]:
+    """The header line of each file, by the file's order; raises DataRefusedError naming the file and the column."""
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        return dict(pool.map(lambda file: (file.order, _read_header(spark, file, feed)), files))
+
+
+def _read_header(spark: SparkSession, file: InputFile, feed: Feed) -> str:
+    first = _read_text(spark, [file]).select(F.col("value").cast("binary").alias("line")).head()
+    if first is None:
+        raise DataRefusedError(f"{file.path} is empty: a {feed.name} file starts with the header {_header_of(feed)}.")
+    line = bytes(first["line"])
+    if line.startswith((b"\x1f\x8b", b"PK\x03\x04", b"BZh")):
+        raise DataRefusedError(f"{file.path} is compressed, which its name does not say: rename it to end in .gz.")
+    if line.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\x00" in line:
+        raise DataRefusedError(
+            f"{file.path} is not in UTF-8 but looks like UTF-16: convert it with iconv -f UTF-16 -t UTF-8."
+        )
+    header = line.decode("iso-8859-1")
+    _check_header(header, file, feed)
+    return header
+
+
+def _check_header(header: str, file: InputFile, feed: Feed) -> None:
+    names = columns_in(header)
+    for name in names:
+        if name not in feed.column_names:
+            hint = " (is it separated by something else than commas?)" if len(names) == 1 else ""
+            raise DataRefusedError(
+                f"{file.path}, line 1: the header has the column {name!r}, which {feed.name} do not have{hint}; "
+                f"expected {_header_of(feed)} in any order."
+            )
+        if names.count(name) > 1:
+            raise DataRefusedError(f"{file.path}, line 1: the header has the column {name} twice.")
+    missing = [name for name in feed.column_names if name not in names]
+    if missing:
+        raise DataRefusedError(f"{file.path}, line 1: the header lacks the column {', '.join(missing)}.")
+
+
+def columns_in(header: str) -> list[str]:
+    """The column names of a header line, in its order and in capitals: `quantity` is QUANTITY."""
+    return [name.strip().upper() for name in next(csv.reader([header]), [])]
+
+
+def _header_of(feed: Feed) -> str:
+    return ",".join(feed.column_names)
+
+
+def read_lines(spark: SparkSession, files: list[InputFile]) -> DataFrame:
+    """One row per line: `file` (its order), `block` (offset of the part of the file that one task reads),
+    `position` (counts up within a block, with a start of its own) and `line`, the bytes as they are.
+    """
+    orders = spark.createDataFrame([(file.uri, file.order) for file in files], "uri string, file int")
+    lines = _read_text(spark, files).select(
+        F.col("value").alias("line"),
+        F.col("_metadata.file_path").alias("uri"),
+        F.col("_metadata.file_block_start").alias("block"),
+        F.monotonically_increasing_id().alias("position"),
+    )
+    return lines.join(F.broadcast(orders), on="uri", how="inner").select("file", "block", "position", "line")
+
+
+def stitched_lines(lines: DataFrame) -> DataFrame:
+    """The lines with those that a quoted value spans put together again, one row per record.
+
+    A line with an odd number of quotes opens or closes such a value. Lines are joined (by a line feed, whatever broke
+    them) only where the result is a record by the book; otherwise a quote is astray, and each line stands for itself,
+    so that a stray quote costs its own line and not the rest of the file. `block` is 0 and `position` counts lines.
+    """
+    of_file = Window.partitionBy("file").orderBy("block", "position")
+    lines_before = of_file.rowsBetween(Window.unboundedPreceding, -1)
+    lines_so_far = of_file.rowsBetween(Window.unboundedPreceding, 0)
+    of_record = Window.partitionBy("file", "first_line")
+    is_inside_quotes = F.coalesce(F.sum(_quotes_in("line") % 2).over(lines_before), F.lit(0)) % 2 == 1
+
+    numbered = (
+        lines.withColumn("number", F.row_number().over(of_file))
+        .withColumn("is_inside_quotes", is_inside_quotes)
+        .withColumn("first_line", F.max(F.when(~F.col("is_inside_quotes"), F.col("number"))).over(lines_so_far))
+        .withColumn("lines", F.count(F.lit(1)).over(of_record))
+    )
+    is_too_long = F.col("lines") > MAX_LINES_OF_A_RECORD
+    grouped = (
+        numbered.withColumn("first_line", F.when(is_too_long, F.col("number")).otherwise(F.col("first_line")))
+        .groupBy("file", "first_line")
+        .agg(F.array_sort(F.collect_list(F.struct("number", "line"))).alias("parts"))
+        .withColumn("joined", F.array_join("parts.line", "\n"))
+    )
+    is_whole = (F.size("parts") > 1) & F.col("joined").rlike(_RECORD)
+    whole = F.array(F.struct(F.col("first_line").alias("number"), F.col("joined").alias("line")))
+    return grouped.select(
+        "file",
+        F.lit(0).cast("bigint").alias("block"),
+        F.inline(F.when(is_whole, whole).otherwise(F.col("parts"))).alias("position", "line"),
+    ).withColumn("position", F.col("position").cast("bigint"))
+
+
+def parse(lines: DataFrame, headers: dict[int, str], feed: Feed, encoding: str, source_time_zone: str) -> DataFrame:
+    """One row per line: the feed's columns typed (null where not clean), `text` with the same as text, `raw_line`,
+    where it stood (`file`, `block`, `position`), and is_blank, is_header, is_decodable, is_well_formed, has_open_quote.
+    """
+    layouts: dict[tuple[str, ...], list[int]] = {}
+    for file, header in headers.items():
+        layouts.setdefault(tuple(columns_in(header)), []).append(file)
+    parsed = [
+        _parse_layout(lines.where(F.col("file").isin(files)), columns, {headers[file] for file in files}, encoding)
+        for columns, files in layouts.items()
+    ]
+    columns = [
+        values.typed(F.col(f"text.{column.name}"), column.type, source_time_zone).alias(column.name)
+        for column in feed.columns
+    ]
+    flags = ["file", "block", "position", "raw_line", "is_blank", "is_header", "is_decodable", "is_well_formed"]
+    flags += ["has_open_quote"]
+    in_feed_order = F.struct(*[F.col(f"text.{name}").alias(name) for name in feed.column_names]).alias("text")
+    rows = [layout.select(*flags, in_feed_order) for layout in parsed]
+    return reduce(DataFrame.unionByName, rows).select(*flags, "text", *columns)
+
+
+def _parse_layout(lines: DataFrame, columns: tuple[str, ...], headers: set[str], encoding: str) -> DataFrame:
+    is_header = F.decode(F.col("line").cast("binary"), "iso-8859-1").isin(sorted(headers))
+    rows = lines.select(
+        "file",
+        "block",
+        "position",
+        decoded(F.col("line"), encoding).alias("raw_line"),
+        is_decodable(F.col("line"), encoding).alias("is_decodable"),
+        is_header.alias("is_header"),
+    )
+    rows = rows.withColumn("is_blank", F.col("raw_line").rlike(r"^[ \t]*\z"))
+    rows = rows.withColumn("has_open_quote", _quotes_in("raw_line") % 2 == 1)
+
+    separators = F.length("raw_line") - F.length(F.replace("raw_line", F.lit(",")))
+    has_quotes = F.col("raw_line").contains('"')
+    is_parseable = (separators <= _MAX_SEPARATORS) & (~has_quotes | F.col("raw_line").rlike(_RECORD))
+    schema = ", ".join(f"`{column}` string" for column in (*columns, "_malformed"))
+    options = {
+        "mode": "PERMISSIVE",
+        "columnNameOfCorruptRecord": "_malformed",
+        "escape": '"',
+    }
+    record = F.from_csv(F.when(is_parseable, F.col("raw_line")), schema, options)
+    rows = rows.withColumn("record", record).withColumn(
+        "is_well_formed", is_parseable & F.col("record._malformed").isNull()
+    )
+    text = [
+        F.when(F.col("is_well_formed"), values.cleaned_text(F.col(f"record.{column}"))).alias(column)
+        for column in columns
+    ]
+    return rows.withColumn("text", F.struct(*text)).drop("record")
+
+
+def _quotes_in(column: str) -> Column:
+    return F.length(column) - F.length(F.replace(F.col(column), F.lit('"')))
+
+
+def _read_text(spark: SparkSession, files: list[InputFile]) -> DataFrame:
+    return spark.read.text([_without_globs(file.path) for file in files])
+
+
+def _without_globs(path: str) -> str:
+    return re.sub(r"([\\{}\[\]*?])", r"\\\1", path)

@@ -1,0 +1,303 @@
+"""One feed from its path to rows that may enter the lake, with a count for everything else.
+
+Every row read is accepted or refused here; what becomes of the accepted ones is decided in common/arrivals.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from common import feeds, quality
+from common.contract import REJECTED, RUNS, Feed
+from common.errors import DataRefusedError
+from common.feeds import InputFile
+from common.quality import QualityRules, Rule
+from common.settings import Settings
+from common.tables import Lake
+
+# A file that changed this shortly before a run read it may have changed again within the clock's grain.
+_CLOCK_GRAIN = timedelta(seconds=2)
+_ROW = ("file", "block", "position")
+# Every file breaks this rule once, with its first line.
+HEADER_RULE = "header_is_not_repeated"
+
+
+@dataclass(frozen=True)
+class RuleCount:
+    """How many rows broke a rule, and where the first of them stands."""
+
+    rows: int
+    first_place: str
+
+
+@dataclass(frozen=True)
+class Block:
+    """What one task found in its part of a file."""
+
+    file: int
+    block: int
+    lines: int
+    first_position: int
+    headers: int
+    rows: int
+    rejected: int
+    has_open_quote: bool
+    fingerprint: tuple[int, int, int, int]
+    broken: dict[str, tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class Intake:
+    """A feed that was read and checked. `rows` holds one row per line, persisted until `release` is called."""
+
+    feed: Feed
+    files: list[InputFile]
+    skipped: int
+    fingerprints: dict[int, str]
+    rows: DataFrame
+    persisted: list[DataFrame]
+    blocks: list[Block]
+
+    @property
+    def rows_read(self) -> int:
+        """Rows in the files, without headers and blank lines."""
+        return sum(block.rows + block.headers for block in self.blocks) - len(self.files)
+
+    @property
+    def rejected(self) -> int:
+        return sum(block.rejected for block in self.blocks) - len(self.files)
+
+    @property
+    def accepted(self) -> DataFrame:
+        """The feed's columns of each row that broke no rule that rejects, and where it stood."""
+        return self.rows.where(~F.col("is_rejected") & ~F.col("is_blank")).select(*_ROW, *self.feed.column_names)
+
+    def broken(self) -> dict[str, RuleCount]:
+        """The rules that rows broke, each with its count and the first place."""
+        counts: dict[str, RuleCount] = {}
+        bases = self._line_bases()
+        for block in sorted(self.blocks, key=lambda b: (b.file, b.block)):
+            for rule, (rows, position) in block.broken.items():
+                line = bases[block.file, block.block] + position - block.first_position + 1
+                place = f"{self._path(block.file)}, line {line}"
+                if rule == HEADER_RULE and line == 1:
+                    rows, place = rows - 1, self._path(block.file)
+                if rows == 0:
+                    continue
+                before = counts.get(rule)
+                counts[rule] = RuleCount(rows + (before.rows if before else 0), before.first_place if before else place)
+        return counts
+
+    def place(self, file: int, block: int, position: int) -> str:
+        """Where a row stands, for a person."""
+        first = next(b.first_position for b in self.blocks if (b.file, b.block) == (file, block))
+        return f"{self._path(file)}, line {self._line_bases()[file, block] + position - first + 1}"
+
+    def rejected_rows(self, run_id: str, started_at: str, together: DataFrame | None) -> DataFrame:
+        """The refused rows as the rejected_rows table has them; `together` adds those refused beside others."""
+        rows = self.rows.where(F.col("is_rejected") & ~F.col("is_blank")).select(
+            *_ROW, "raw_line", "is_header", F.col("broken_rules").alias("reasons")
+        )
+        if together is not None:
+            reasons = together.select(*_ROW, F.col("broken_rules").alias("reasons"))
+            others = self.rows.select(*_ROW, "raw_line", "is_header").join(reasons, on=list(_ROW), how="inner")
+            rows = rows.unionByName(others)
+        bases = self._line_bases()
+        places = rows.sparkSession.createDataFrame(
+            [
+                (block.file, block.block, bases[block.file, block.block] - block.first_position + 1, self._path(block.file))
+                for block in self.blocks
+            ],
+            "file int, block bigint, base bigint, path string",
+        )
+        line_number = (F.col("position") + F.col("base")).alias("line_number")
+        located = rows.join(F.broadcast(places), on=["file", "block"], how="inner").select(
+            F.lit(self.feed.name).alias("feed"), F.col("path").alias("file"), line_number, "raw_line", "reasons", "is_header"
+        )
+        identity = F.concat_ws("\n", "feed", "file", F.col("line_number").cast("string"), "raw_line")
+        return (
+            located.where(~(F.col("is_header") & (F.col("line_number") == 1)))
+            .withColumn("rejected_id", F.sha2(identity, 256))
+            .withColumn("run_id", F.lit(run_id))
+            .withColumn("rejected_at", F.lit(started_at).cast("timestamp"))
+            .select(*REJECTED.column_names)
+        )
+
+    def release(self) -> None:
+        """Give back what the rows hold in memory and on local disk."""
+        for frame in self.persisted:
+            frame.unpersist()
+
+    def _path(self, order: int) -> str:
+        return next(file.path for file in self.files if file.order == order)
+
+    def _line_bases(self) -> dict[tuple[int, int], int]:
+        """How many lines of its file come before each block."""
+        bases: dict[tuple[int, int], int] = {}
+        lines: dict[int, int] = {}
+        for block in sorted(self.blocks, key=lambda b: (b.file, b.block)):
+            bases[block.file, block.block] = lines.get(block.file, 0)
+            lines[block.file] = lines.get(block.file, 0) + block.lines
+        return bases
+
+
+def read_feed(spark: SparkSession, lake: Lake, feed: Feed, path: str, rules: QualityRules, settings: Settings) -> Intake:
+    """Read and check the files of a feed that were not loaded before."""
+    listed = feeds.list_files(spark, path)
+    files = _not_loaded(lake, feed, listed)
+    if not files:
+        return Intake(feed, [], len(listed), {}, _no_rows(spark, feed, rules, settings), [], [])
+    headers = feeds.read_headers(spark, files, feed)
+    lines = feeds.read_lines(spark, files)
+
+    row_rules = [*rules.structure, *rules.of_feed(feed.name)]
+    rows = _checked(lines, headers, feed, rules, settings).persist()
+    persisted = [rows]
+    blocks = _summarize(rows, row_rules)
+    fingerprints = _fingerprints(blocks)
+
+    known = _known_fingerprints(lake, feed, fingerprints)
+    files = [file for file in files if file.order not in known]
+    rows = rows.where(F.col("file").isin([file.order for file in files]))
+    blocks = [block for block in blocks if block.file not in known]
+
+    quoted = sorted({block.file for block in blocks if block.has_open_quote})
+    if quoted:
+        stitched = feeds.stitched_lines(lines.where(F.col("file").isin(quoted)))
+        kept_headers = {file: header for file, header in headers.items() if file in quoted}
+        again = _checked(stitched, kept_headers, feed, rules, settings).persist()
+        persisted.append(again)
+        rows = rows.where(~F.col("file").isin(quoted)).unionByName(again)
+        blocks = [block for block in blocks if block.file not in quoted] + _summarize(again, row_rules)
+
+    kept = {file.order: fingerprints[file.order] for file in files}
+    return Intake(feed, files, len(listed) - len(files), kept, rows, persisted, blocks)
+
+
+def check_unchanged(spark: SparkSession, path: str, intake: Intake) -> None:
+    """Raise DataRefusedError where a file that was read is another one by now."""
+    now = {file.path: (file.size, file.modified_at) for file in feeds.list_files(spark, path)}
+    for file in intake.files:
+        if now.get(file.path) != (file.size, file.modified_at):
+            raise DataRefusedError(f"{file.path} changed while it was read: run again when it is complete.")
+
+
+def _checked(
+    lines: DataFrame, headers: dict[int, str], feed: Feed, rules: QualityRules, settings: Settings
+) -> DataFrame:
+    rows = feeds.parse(lines, headers, feed, settings.encoding, settings.source_time_zone)
+    structure = quality.broken_rules(rows, rules.structure)
+    of_values = quality.broken_rules(rows, rules.of_feed(feed.name))
+    broken = (
+        F.when(F.col("is_blank"), quality.no_rules())
+        .when(F.size("broken_structure") > 0, F.col("broken_structure"))
+        .otherwise(of_values)
+    )
+    return (
+        rows.withColumn("broken_structure", structure)
+        .withColumn("broken_rules", broken)
+        .withColumn("is_rejected", quality.is_rejected([*rules.structure, *rules.of_feed(feed.name)]))
+        .drop("broken_structure", "text", "is_decodable", "is_well_formed")
+    )
+
+
+def _summarize(rows: DataFrame, rules: list[Rule]) -> list[Block]:
+    """One pass over the rows, one result per part of a file."""
+    is_row = ~F.col("is_blank") & ~F.col("is_header")
+    sums = [
+        F.sum(F.shiftrightunsigned(_line_hash(seed), 32) if high else _line_hash(seed).bitwiseAND(0xFFFFFFFF))
+        for seed in (1, 2)
+        for high in (True, False)
+    ]
+    is_broken = [F.array_contains("broken_rules", rule.name) for rule in rules]
+    found = rows.groupBy("file", "block").agg(
+        F.count(F.lit(1)).alias("lines"),
+        F.min("position").alias("first_position"),
+        F.count_if("is_header").alias("headers"),
+        F.count_if(is_row).alias("rows"),
+        F.count_if(F.col("is_rejected") & ~F.col("is_blank")).alias("rejected"),
+        F.max("has_open_quote").alias("has_open_quote"),
+        F.array(*sums).alias("fingerprint"),
+        F.array(*[F.count_if(condition) for condition in is_broken]).alias("broken"),
+        F.array(*[F.min(F.when(condition, F.col("position"))) for condition in is_broken]).alias("first_broken"),
+    )
+    return [
+        Block(
+            file=row["file"],
+            block=row["block"],
+            lines=row["lines"],
+            first_position=row["first_position"],
+            headers=row["headers"],
+            rows=row["rows"],
+            rejected=row["rejected"],
+            has_open_quote=row["has_open_quote"],
+            fingerprint=tuple(row["fingerprint"]),
+            broken={
+                rule.name: (count, first)
+                for rule, count, first in zip(rules, row["broken"], row["first_broken"], strict=True)
+                if count
+            },
+        )
+        for row in found.collect()
+    ]
+
+
+def _line_hash(seed: int) -> Column:
+    return F.when(F.col("is_blank"), F.lit(0).cast("bigint")).otherwise(F.xxhash64(F.lit(seed), "raw_line"))
+
+
+def _fingerprints(blocks: list[Block]) -> dict[int, str]:
+    """By file, 128 bits of its lines in any order: two files with the same fingerprint hold the same rows."""
+    sums: dict[int, list[int]] = {}
+    for block in blocks:
+        total = sums.setdefault(block.file, [0, 0])
+        high_1, low_1, high_2, low_2 = block.fingerprint
+        total[0] = (total[0] + (high_1 << 32) + low_1) % (1 << 64)
+        total[1] = (total[1] + (high_2 << 32) + low_2) % (1 << 64)
+    return {file: f"{first:016x}{second:016x}" for file, (first, second) in sums.items()}
+
+
+def _not_loaded(lake: Lake, feed: Feed, files: list[InputFile]) -> list[InputFile]:
+    """The files that no earlier run loaded, by path, size and modification time; they are not even opened."""
+    version = lake.version(RUNS)
+    if version is None or not files:
+        return files
+    candidates = lake.spark.createDataFrame(
+        [(file.order, file.path, file.size, file.modified_at) for file in files],
+        "order int, path string, size bigint, modified_at timestamp",
+    )
+    loaded = _loaded_files(lake, version, feed).where(
+        F.col("modified_at") < F.col("started_at") - F.expr(f"INTERVAL {_CLOCK_GRAIN.total_seconds():.0f} SECONDS")
+    )
+    same = candidates.join(loaded, on=["path", "size", "modified_at"], how="left_semi").select("order").collect()
+    orders = {row["order"] for row in same}
+    return [file for file in files if file.order not in orders]
+
+
+def _known_fingerprints(lake: Lake, feed: Feed, fingerprints: dict[int, str]) -> set[int]:
+    """The files whose content was loaded before, or stands in an earlier file of this run."""
+    version = lake.version(RUNS)
+    loaded: set[str] = set()
+    if version is not None:
+        found = _loaded_files(lake, version, feed).where(F.col("fingerprint").isin(sorted(set(fingerprints.values()))))
+        loaded = {row["fingerprint"] for row in found.select("fingerprint").distinct().collect()}
+    known: set[int] = set()
+    for order, fingerprint in sorted(fingerprints.items()):
+        if fingerprint in loaded:
+            known.add(order)
+        loaded.add(fingerprint)
+    return known
+
+
+def _loaded_files(lake: Lake, version: int, feed: Feed) -> DataFrame:
+    runs = lake.read(RUNS, version).select("started_at", F.inline("files"))
+    return runs.where(F.col("feed") == feed.name)
+
+
+def _no_rows(spark: SparkSession, feed: Feed, rules: QualityRules, settings: Settings) -> DataFrame:
+    lines = spark.createDataFrame([], "file int, block bigint, position bigint, line string")
+    return _checked(lines, {0: ",".join(feed.column_names)}, feed, rules, settings)

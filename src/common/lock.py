@@ -1,0 +1,57 @@
+"""One run at a time on a lake in a local folder. The only module that touches the JVM.
+
+The lock is an operating system's lock on a file, taken by the JVM, since it is the JVM that commits: a Python process
+that is killed while its JVM lives on does not set it free, and nothing is left to clean up once that is gone too.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pyspark.sql import SparkSession
+
+from common.errors import LakeBusyError
+
+LOCK_FILE = ".lock"
+
+
+@contextmanager
+def lock_lake(spark: SparkSession, folder: str | None, run_id: str) -> Iterator[None]:
+    """Hold the lake for one run; raises LakeBusyError, naming the holder, where another run holds it.
+
+    Lakes in catalogs and on object stores, and sessions without a JVM of their own (Spark Connect), are not locked:
+    there Delta's own conflict detection stops the later of two runs.
+    """
+    jvm = getattr(spark, "_jvm", None)
+    if folder is None or jvm is None or "://" in folder:
+        yield
+        return
+    folder = folder.removeprefix("file:")
+    os.makedirs(folder, exist_ok=True)
+    path = os.path.join(folder, LOCK_FILE)
+    file = jvm.java.io.RandomAccessFile(path, "rw")
+    try:
+        if _try_lock(file) is None:
+            raise LakeBusyError(f"The lake {folder} is busy: {_holder(path)} holds it. Try again when it is done.")
+        file.setLength(0)
+        file.writeBytes(f"run {run_id}, process {os.getpid()}")
+        yield
+    finally:
+        file.close()
+
+
+def _try_lock(file: object) -> object:
+    """The lock, or None where it is held, by another process or by another run in this one."""
+    try:
+        return file.getChannel().tryLock()  # type: ignore[attr-defined]
+    except Exception as error:
+        if "OverlappingFileLockException" in str(error):
+            return None
+        raise
+
+
+def _holder(path: str) -> str:
+    with open(path, encoding="utf-8", errors="replace") as file:
+        return file.read() or "another run"

@@ -1,0 +1,155 @@
+"""Quality rules: SQL expressions in conf/quality.yml, evaluated in the pass that reads the rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pyspark.errors import AnalysisException, ParseException
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.types import BooleanType
+
+from common.errors import ConfigError
+
+# Without these the tables would not be what the contract says; they may reject or fail, not be dropped or only warn.
+ESSENTIAL_RULES = {
+    "structure": ("encoding_is_valid", "header_is_not_repeated", "row_is_well_formed"),
+    "transactions": (
+        "transaction_id_is_present",
+        "customer_id_is_present",
+        "product_id_is_present",
+        "quantity_is_present",
+        "quantity_is_a_whole_number",
+        "quantity_is_positive",
+        "price_is_present",
+        "price_is_an_amount_of_money",
+        "price_is_not_negative",
+        "transaction_date_is_present",
+        "transaction_date_is_a_time",
+    ),
+    "customers": ("customer_id_is_present", "age_is_a_whole_number"),
+    "transactions_together": ("transaction_is_unambiguous",),
+    "customers_together": ("customer_is_unambiguous",),
+}
+
+
+class Rule(BaseModel):
+    """One rule: true of a good row. See conf/quality.yml."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    criticality: Literal["reject", "warn", "fail"]
+    check: str
+    filter: str | None = None
+
+
+class QualityRules(BaseModel):
+    """All rules, by the moment at which they are evaluated."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    structure: list[Rule]
+    transactions: list[Rule]
+    customers: list[Rule]
+    transactions_together: list[Rule]
+    customers_together: list[Rule]
+
+    def of_feed(self, feed: str) -> list[Rule]:
+        return {"transactions": self.transactions, "customers": self.customers}[feed]
+
+    def of_feed_together(self, feed: str) -> list[Rule]:
+        return {"transactions": self.transactions_together, "customers": self.customers_together}[feed]
+
+    def all_of_feed(self, feed: str) -> list[Rule]:
+        return [*self.structure, *self.of_feed(feed), *self.of_feed_together(feed)]
+
+
+def load_rules(path: Path) -> QualityRules:
+    """Read and check the rules file; raises ConfigError naming the key that is wrong."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        rules = QualityRules.model_validate(content)
+    except OSError as error:
+        raise ConfigError(f"Cannot read the quality rules {path}: {error.strerror}.") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not valid YAML: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise ConfigError(f"{path}: {where}: {first['msg']}.") from error
+    for section, names in ESSENTIAL_RULES.items():
+        _check_section(path, section, getattr(rules, section), names)
+    return rules
+
+
+def _check_section(path: Path, section: str, rules: list[Rule], essential: tuple[str, ...]) -> None:
+    names = [rule.name for rule in rules]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(f"{path}: {section}: the rule {name} stands there twice.")
+    criticality = {rule.name: rule.criticality for rule in rules}
+    for name in essential:
+        if criticality.get(name) not in ("reject", "fail"):
+            raise ConfigError(
+                f"{path}: {section}: the rule {name} must be there with criticality reject or fail; "
+                "the tables cannot hold rows that break it."
+            )
+
+
+def broken_rules(rows: DataFrame, rules: list[Rule]) -> Column:
+    """The names of the rules that each of the rows breaks, an array; raises ConfigError for SQL that is wrong."""
+    if not rules:
+        return no_rules()
+    _check_sql(rows, rules)
+    return F.array_compact(F.array(*[F.when(_is_broken(rule), F.lit(rule.name)) for rule in rules]))
+
+
+def no_rules() -> Column:
+    """What `broken_rules` is for a row that breaks none."""
+    return F.array().cast("array<string>")
+
+
+def names_of(rules: list[Rule], *criticalities: str) -> list[str]:
+    """The names of the rules with one of the criticalities."""
+    return [rule.name for rule in rules if rule.criticality in criticalities]
+
+
+def is_rejected(rules: list[Rule]) -> Column:
+    """Whether a row with `broken_rules` may not enter the lake."""
+    refusing = names_of(rules, "reject", "fail")
+    if not refusing:
+        return F.lit(False)
+    return F.arrays_overlap("broken_rules", F.array(*[F.lit(name) for name in refusing]))
+
+
+def _is_broken(rule: Rule) -> Column:
+    is_about = F.expr(rule.filter) if rule.filter else F.lit(True)
+    return is_about & ~F.coalesce(F.expr(rule.check), F.lit(False))
+
+
+def _check_sql(rows: DataFrame, rules: list[Rule]) -> None:
+    """Raise ConfigError naming the first rule whose SQL is wrong, tried on a table with the columns of the rows."""
+    no_rows = rows.sparkSession.createDataFrame([], rows.schema)
+    expressions = [(rule, "check", rule.check) for rule in rules]
+    expressions += [(rule, "filter", rule.filter) for rule in rules if rule.filter is not None]
+    try:
+        types = no_rows.select(*[F.expr(sql) for _, _, sql in expressions]).schema.fields
+    except (AnalysisException, ParseException):
+        for rule, part, sql in expressions:
+            _check_one(no_rows, rule, part, sql)
+        raise
+    for (rule, part, sql), column in zip(expressions, types, strict=True):
+        if not isinstance(column.dataType, BooleanType):
+            raise ConfigError(f"The quality rule {rule.name} has a {part} that is neither true nor false: {sql}")
+
+
+def _check_one(no_rows: DataFrame, rule: Rule, part: str, sql: str) -> None:
+    try:
+        no_rows.select(F.expr(sql)).schema  # noqa: B018 (Spark looks at the SQL when it is asked for the schema)
+    except (AnalysisException, ParseException) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"The quality rule {rule.name} has a {part} that is no valid SQL: {reason}") from error

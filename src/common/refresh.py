@@ -1,0 +1,226 @@
+"""Bring customer_aggregated_data in step with sales and customers: recompute the groups that changed, never add deltas.
+
+The source versions that the aggregate was computed from are recorded in its own commits, so there is no state that
+a crash could leave behind. Where its past is not clearly ours, the aggregate is recomputed whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from common.aggregate import aggregate_sales
+from common.contract import AGGREGATE, CUSTOMERS, HOUR, LOGIC_VERSION, SALES
+from common.errors import LakeError
+from common.tables import Commit, Lake, hours_condition
+
+# Commits that move rows between files, or drop old files, and change no row.
+_MAINTENANCE = {"OPTIMIZE", "VACUUM START", "VACUUM END"}
+# How far back the last commit that is no maintenance is looked for: a little at first, since each step costs a read.
+_LOOK_BACK = (4, 64, 1024)
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The versions of the two source tables that an aggregate belongs to, and the identities of those tables."""
+
+    sales_version: int
+    customers_version: int
+    sales_id: str
+    customers_id: str
+
+    def as_note(self) -> dict[str, object]:
+        return {
+            "logic_version": LOGIC_VERSION,
+            "sales_version": self.sales_version,
+            "customers_version": self.customers_version,
+            "sales_id": self.sales_id,
+            "customers_id": self.customers_id,
+        }
+
+
+@dataclass(frozen=True)
+class Refreshed:
+    """What a refresh did. `whole` says why all was recomputed, None where only `groups` in `hours` were."""
+
+    whole: str | None
+    hours: list[datetime]
+    groups: int
+    commit: Commit | None
+
+
+def pin_sources(lake: Lake) -> Sources:
+    """The newest versions of the source tables; everything else in a refresh reads just these."""
+    return Sources(
+        sales_version=_newest(lake, SALES.name, lake.version(SALES)),
+        customers_version=_newest(lake, CUSTOMERS.name, lake.version(CUSTOMERS)),
+        sales_id=lake.id(SALES),
+        customers_id=lake.id(CUSTOMERS),
+    )
+
+
+def refresh_aggregate(lake: Lake, note: Mapping[str, object]) -> Refreshed:
+    """Make customer_aggregated_data what a full recompute would be, in one commit at most."""
+    sources = pin_sources(lake)
+    recorded = recorded_sources(lake)
+    if isinstance(recorded, str):
+        return _refresh_whole(lake, sources, note, reason=recorded)
+    if recorded == sources:
+        return Refreshed(None, [], 0, None)
+    reason = _why_not_incremental(lake, recorded, sources)
+    if reason:
+        return _refresh_whole(lake, sources, note, reason=reason)
+    groups = changed_groups(lake, recorded, sources).persist()
+    try:
+        try:
+            per_hour = _per_hour(groups)
+        except (PySparkException, Py4JJavaError):
+            return _refresh_whole(lake, sources, note, reason="the changes since the last run can no longer be read")
+        hours = sorted(per_hour)
+        if not hours:
+            return Refreshed(None, [], 0, None)
+        commit = _merge_groups(lake, sources, groups, hours, note)
+        _check_sums(lake, sources, hours)
+        return Refreshed(None, hours, sum(per_hour.values()), commit)
+    finally:
+        groups.unpersist()
+
+
+def recorded_sources(lake: Lake) -> Sources | str:
+    """The source versions in the aggregate's last commit, or why they cannot be relied on."""
+    last = None
+    for limit in _LOOK_BACK:
+        history = lake.history(AGGREGATE, limit)
+        last = next((commit for commit in history if commit.operation not in _MAINTENANCE), None)
+        if last or len(history) < limit:
+            break
+    if last is None or last.operation == "CREATE TABLE":
+        return "it is new"
+    if last.note.get("logic_version") is None or last.operation == "RESTORE":
+        return f"its version {last.version} ({last.operation}) is not a run's"
+    if last.note["logic_version"] != LOGIC_VERSION:
+        return f"it was computed by logic version {last.note['logic_version']}, this is {LOGIC_VERSION}"
+    return Sources(
+        sales_version=int(str(last.note["sales_version"])),
+        customers_version=int(str(last.note["customers_version"])),
+        sales_id=str(last.note["sales_id"]),
+        customers_id=str(last.note["customers_id"]),
+    )
+
+
+def plan_refresh(lake: Lake, sales: DataFrame, customers: DataFrame) -> tuple[list[datetime], int, str | None]:
+    """The hours and the number of groups that a refresh would recompute once the given rows, as common/arrivals.py
+    makes them, are merged; and why all of them, where it would.
+    """
+    recorded = recorded_sources(lake)
+    groups = sales.select(*AGGREGATE.key)
+    if HOUR in sales.columns and lake.version(SALES) is not None:
+        held = sales.where("current_values IS NOT NULL").select(*[f"current_values.{c}" for c in AGGREGATE.key])
+        groups = groups.union(held)
+    if isinstance(recorded, str):
+        whole: str | None = recorded
+    else:
+        whole = _why_not_incremental(lake, recorded, pin_sources(lake))
+    if whole:
+        groups = groups.union(lake.read(SALES, lake.version(SALES)).select(*AGGREGATE.key))
+    else:
+        assert isinstance(recorded, Sources)
+        aggregate = lake.read(AGGREGATE, lake.version(AGGREGATE)).select(*AGGREGATE.key)
+        groups = groups.union(changed_groups(lake, recorded, pin_sources(lake)))
+        groups = groups.union(groups_of_customers(aggregate, customers))
+    per_hour = _per_hour(groups.distinct())
+    return sorted(per_hour), sum(per_hour.values()), whole
+
+
+def changed_groups(lake: Lake, recorded: Sources, sources: Sources) -> DataFrame:
+    """The keys of the aggregate that may have changed between two pairs of source versions, one row per key."""
+    groups = lake.read(AGGREGATE, None).select(*AGGREGATE.key)
+    if sources.sales_version > recorded.sales_version:
+        changes = lake.changes(SALES, recorded.sales_version, sources.sales_version)
+        groups = groups.union(changes.select(*AGGREGATE.key))
+    if sources.customers_version > recorded.customers_version:
+        changes = lake.changes(CUSTOMERS, recorded.customers_version, sources.customers_version)
+        held = lake.read(AGGREGATE, lake.version(AGGREGATE)).select(*AGGREGATE.key)
+        groups = groups.union(groups_of_customers(held, changes))
+    return groups.distinct()
+
+
+def groups_of_customers(groups: DataFrame, customers: DataFrame) -> DataFrame:
+    """Those of the groups that belong to one of the customers."""
+    return groups.join(customers.select("CUSTOMER_ID").distinct(), on="CUSTOMER_ID", how="left_semi").select(*AGGREGATE.key)
+
+
+def recompute_groups(sales: DataFrame, customers: DataFrame, groups: DataFrame, hours: list[datetime]) -> DataFrame:
+    """One row per group: its recomputed columns, or `is_gone` where it has no sale any more."""
+    in_hours = sales.where(hours_condition(HOUR, hours))
+    of_groups = in_hours.join(groups, on=list(AGGREGATE.key), how="left_semi")
+    recomputed = aggregate_sales(of_groups, customers)
+    return groups.join(recomputed, on=list(AGGREGATE.key), how="left").select(
+        *AGGREGATE.column_names, F.col("TRANSACTION_COUNT").isNull().alias("is_gone")
+    )
+
+
+def _merge_groups(
+    lake: Lake, sources: Sources, groups: DataFrame, hours: list[datetime], note: Mapping[str, object]
+) -> Commit | None:
+    recomputed = recompute_groups(
+        lake.read(SALES, sources.sales_version), lake.read(CUSTOMERS, sources.customers_version), groups, hours
+    )
+    return lake.merge(
+        AGGREGATE, recomputed, hours=hours, note={**note, **sources.as_note()}, delete_when="source.is_gone"
+    )
+
+
+def _refresh_whole(lake: Lake, sources: Sources, note: Mapping[str, object], *, reason: str) -> Refreshed:
+    rows = aggregate_sales(lake.read(SALES, sources.sales_version), lake.read(CUSTOMERS, sources.customers_version))
+    commit = lake.replace(AGGREGATE, rows, note={**note, **sources.as_note()})
+    _check_sums(lake, sources, hours=None)
+    per_hour = _per_hour(lake.read(AGGREGATE, lake.version(AGGREGATE)))
+    return Refreshed(reason, sorted(per_hour), sum(per_hour.values()), commit)
+
+
+def _why_not_incremental(lake: Lake, recorded: Sources, sources: Sources) -> str | None:
+    for table, last, now, same_table in (
+        (SALES, recorded.sales_version, sources.sales_version, recorded.sales_id == sources.sales_id),
+        (CUSTOMERS, recorded.customers_version, sources.customers_version, recorded.customers_id == sources.customers_id),
+    ):
+        if not same_table or last > now:
+            return f"{table.name} was made anew"
+        since = [c for c in lake.history(table, limit=now - last) if c.version > last] if now > last else []
+        if len(since) < now - last:
+            return f"the log of {table.name} does not reach back to version {last}"
+        for commit in since:
+            if commit.operation not in _MAINTENANCE and ("run_id" not in commit.note or commit.operation == "RESTORE"):
+                return f"version {commit.version} of {table.name} ({commit.operation}) is not a run's"
+    return None
+
+
+def _check_sums(lake: Lake, sources: Sources, hours: list[datetime] | None) -> None:
+    """Raise LakeError where rows, units or money of the touched hours were not conserved from sales to aggregate."""
+    condition = "true" if hours is None else hours_condition(HOUR, hours)
+    sales = lake.read(SALES, sources.sales_version).where(condition)
+    aggregate = lake.read(AGGREGATE, lake.version(AGGREGATE)).where(condition)
+    sold = sales.agg(F.count(F.lit(1)), F.sum("QUANTITY"), F.sum(F.col("QUANTITY") * F.col("PRICE"))).collect()[0]
+    held = aggregate.agg(F.sum("TRANSACTION_COUNT"), F.sum("QUANTITY"), F.sum("AMOUNT")).collect()[0]
+    if [value or 0 for value in sold] != [value or 0 for value in held]:
+        raise LakeError(
+            f"{lake.place(AGGREGATE)} does not add up: sales have (rows, units, amount) {tuple(sold)}, "
+            f"the aggregate {tuple(held)}. Please report this; drop the aggregate and run again to recompute it."
+        )
+
+
+def _per_hour(groups: DataFrame) -> dict[datetime, int]:
+    counts = groups.groupBy(F.unix_seconds(HOUR).alias("second")).count().collect()
+    return {datetime.fromtimestamp(0, timezone.utc) + timedelta(seconds=row["second"]): row["count"] for row in counts}
+
+
+def _newest(lake: Lake, name: str, version: int | None) -> int:
+    if version is None:
+        raise LakeError(f"{name} vanished while it was read.")
+    return version

@@ -1,0 +1,174 @@
+"""What a person sees of a run: the steps as they happen, and one table at the end; the same as JSON for machines."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table as RichTable
+
+from common.intake import RuleCount
+
+
+@dataclass(frozen=True)
+class FeedLedger:
+    """Every row read of one feed: rows_read = new + corrected + unchanged + duplicate + rejected."""
+
+    feed: str
+    files: int
+    files_skipped: int
+    rows_read: int
+    new: int
+    corrected: int
+    unchanged: int
+    duplicate: int
+    rejected: int
+
+    @property
+    def balance(self) -> int:
+        return self.rows_read - self.new - self.corrected - self.unchanged - self.duplicate - self.rejected
+
+
+@dataclass(frozen=True)
+class TableVersions:
+    """A table's newest version before and after the run; None where there was no table."""
+
+    table: str
+    place: str
+    version_read: int | None
+    version_written: int | None
+
+
+@dataclass
+class RunReport:
+    """What a run read, found and changed; with dry_run, what it would have changed."""
+
+    run_id: str
+    job: str
+    dry_run: bool
+    started_at: datetime
+    settings_hash: str
+    finished_at: datetime | None = None
+    feeds: list[FeedLedger] = field(default_factory=list)
+    rejected_by_reason: dict[str, RuleCount] = field(default_factory=dict)
+    warnings: dict[str, RuleCount] = field(default_factory=dict)
+    moved_sales: int = 0
+    unknown_customer_rows: int = 0
+    hours_touched: list[datetime] = field(default_factory=list)
+    groups_touched: int = 0
+    recomputed_whole: str | None = None
+    tables: list[TableVersions] = field(default_factory=list)
+
+    @property
+    def changed_nothing(self) -> bool:
+        return all(t.version_read == t.version_written for t in self.tables)
+
+    def as_json(self) -> str:
+        """The report as one JSON object; times are ISO 8601 in UTC."""
+        return json.dumps(dataclasses.asdict(self) | {"changed_nothing": self.changed_nothing}, default=_as_json)
+
+
+class Reporter:
+    """Prints steps as they happen: a progress bar where the output is a terminal, plain lines where it is not."""
+
+    def __init__(self, *, steps: int, as_json: bool) -> None:
+        self._as_json = as_json
+        self._console = Console(file=sys.stderr if as_json else sys.stdout, highlight=False, soft_wrap=True)
+        self._done = 0
+        self._steps = steps
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=self._console,
+            transient=True,
+            disable=not self._console.is_terminal,
+        )
+        self._task = self._progress.add_task("", total=steps)
+
+    def __enter__(self) -> Reporter:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    @contextmanager
+    def step(self, description: str) -> Iterator[list[str]]:
+        """Time one step; what the caller appends to the list is said when it is done."""
+        self._progress.update(self._task, description=description)
+        started = time.monotonic()
+        details: list[str] = []
+        yield details
+        self._done += 1
+        self._progress.advance(self._task)
+        seconds = f"{time.monotonic() - started:5.1f} s"
+        self.say(f"[{self._done}/{self._steps}] {description:<34} {seconds}  {', '.join(details)}".rstrip())
+
+    def say(self, line: str) -> None:
+        self._console.print(line, markup=False)
+
+    def finish(self, report: RunReport) -> None:
+        """Print the report: a table for a person, or one JSON object on standard output."""
+        if self._as_json:
+            print(report.as_json(), flush=True)
+            return
+        self.say("")
+        self._console.print(_ledger_table(report))
+        for line in _closing_lines(report):
+            self.say(line)
+
+
+def _ledger_table(report: RunReport) -> RichTable:
+    title = f"{report.job}, run {report.run_id}" + (" (dry run: nothing was written)" if report.dry_run else "")
+    table = RichTable(title=title, title_justify="left")
+    columns = [f.name for f in dataclasses.fields(FeedLedger) if f.name != "feed"]
+    table.add_column("feed")
+    for column in columns:
+        table.add_column(column.replace("_", " "), justify="right")
+    for ledger in report.feeds:
+        table.add_row(ledger.feed, *[f"{getattr(ledger, column):,}" for column in columns])
+    return table
+
+
+def _closing_lines(report: RunReport) -> Iterator[str]:
+    for heading, counts in (("Rejected", report.rejected_by_reason), ("Warning", report.warnings)):
+        for rule, count in counts.items():
+            yield f"{heading}: {rule}: {count.rows:,} (first: {count.first_place})"
+    if report.unknown_customer_rows:
+        yield f"Unknown customers: {report.unknown_customer_rows:,} sales are kept and completed once the customer comes."
+    if report.moved_sales:
+        yield f"Moved: {report.moved_sales:,} sales changed their hour."
+    if report.recomputed_whole:
+        yield f"The aggregate {'would be' if report.dry_run else 'was'} recomputed whole: {report.recomputed_whole}."
+    would = "would be " if report.dry_run else ""
+    hours = report.hours_touched
+    if hours:
+        span = f"{hours[0]:%Y-%m-%d %H:00} to {hours[-1]:%Y-%m-%d %H:00} UTC"
+        yield f"Hours {would}touched: {len(hours):,} ({span}); groups {would}recomputed: {report.groups_touched:,}"
+        if report.dry_run:
+            yield "  " + ", ".join(f"{hour:%Y-%m-%d %H:00}" for hour in hours)
+    if report.dry_run:
+        return
+    if report.changed_nothing:
+        yield "Nothing new: no table was changed."
+    for table in report.tables:
+        before = "new" if table.version_read is None else f"version {table.version_read}"
+        after = "unchanged" if table.version_read == table.version_written else f"now version {table.version_written}"
+        yield f"  {table.place}: {before}, {after}"
+
+
+def _as_json(value: Any) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} has no JSON form")

@@ -1,0 +1,144 @@
+"""Load transactions and customers into the lake and bring the aggregate up to date: the main job."""
+
+from __future__ import annotations
+
+import sys
+import uuid
+from collections.abc import Sequence
+from datetime import datetime, timezone
+
+from pyspark.sql import SparkSession
+
+from common.command import run_command
+from common.contract import (
+    AGGREGATE,
+    CUSTOMERS,
+    CUSTOMERS_FEED,
+    LOGIC_VERSION,
+    REJECTED,
+    RUNS,
+    SALES,
+    TABLES,
+    TRANSACTIONS,
+)
+from common.decisions import Decision, check_may_load, decide
+from common.errors import ConfigError
+from common.intake import check_unchanged, read_feed
+from common.lock import lock_lake
+from common.quality import load_rules, names_of
+from common.refresh import plan_refresh, refresh_aggregate
+from common.report import Reporter, RunReport, TableVersions
+from common.runs import record_run
+from common.settings import Settings
+from common.tables import Lake, check_is_writable
+
+JOB = "load_sales"
+_REPORTED = (SALES, CUSTOMERS, AGGREGATE, REJECTED)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    return run_command(JOB, __doc__ or "", run, argv)
+
+
+def run(spark: SparkSession, settings: Settings) -> RunReport:
+    """Read both feeds, check every row, and merge what is new or changed; returns what the run did."""
+    report = RunReport(
+        run_id=uuid.uuid4().hex,
+        job=JOB,
+        dry_run=settings.dry_run,
+        started_at=datetime.now(timezone.utc),
+        settings_hash=settings.hash(),
+    )
+    lake = Lake(spark, settings.lake, settings.catalog, settings.schema_)
+    with Reporter(steps=3 if settings.dry_run else 6, as_json=settings.json_) as reporter:
+        if settings.dry_run:
+            _load(lake, settings, report, reporter)
+        else:
+            if settings.lake:
+                check_is_writable(settings.lake)
+            with lock_lake(spark, settings.lake, report.run_id):
+                _load(lake, settings, report, reporter)
+    reporter.finish(report)
+    return report
+
+
+def _load(lake: Lake, settings: Settings, report: RunReport, reporter: Reporter) -> None:
+    before = {table.name: lake.version(table) for table in _REPORTED}
+    customers, sales = _decide(lake, settings, before, report, reporter)
+    try:
+        if settings.dry_run:
+            with reporter.step("Plan the aggregate") as said:
+                plan = plan_refresh(lake, sales.changes, customers.changes)
+                report.hours_touched, report.groups_touched, report.recomputed_whole = plan
+                said.append(f"{report.groups_touched:,} groups in {len(report.hours_touched):,} hours")
+            return
+        _write(lake, customers, sales, report, reporter)
+    finally:
+        customers.release()
+        sales.release()
+    for table in _REPORTED:
+        versions = TableVersions(table.name, lake.place(table), before[table.name], lake.version(table))
+        report.tables.append(versions)
+    with reporter.step("Record the run"):
+        report.finished_at = datetime.now(timezone.utc)
+        record_run(lake, report, [customers, sales])
+
+
+def _decide(
+    lake: Lake, settings: Settings, versions: dict[str, int | None], report: RunReport, reporter: Reporter
+) -> tuple[Decision, Decision]:
+    """Read and check both feeds; raises before anything is written where they are not fit to be loaded."""
+    if not settings.transactions or not settings.customers:
+        raise ConfigError("Name both feeds: --transactions and --customers.")
+    rules = load_rules(settings.rules_path)
+    paths = {CUSTOMERS_FEED: settings.customers, TRANSACTIONS: settings.transactions}
+    decisions: list[Decision] = []
+    for feed, table in ((CUSTOMERS_FEED, CUSTOMERS), (TRANSACTIONS, SALES)):
+        with reporter.step(f"Read and check {feed.name}") as said:
+            intake = read_feed(lake.spark, lake, feed, paths[feed], rules, settings)
+            known = [lake.read(CUSTOMERS, versions[CUSTOMERS.name]), *[d.changes for d in decisions]]
+            decision = decide(lake, intake, table, versions[table.name], rules, known)
+            decisions.append(decision)
+            said.append(f"{len(intake.files):,} files, {intake.skipped:,} skipped, {decision.ledger.rows_read:,} rows")
+    for decision in decisions:
+        check_may_load(decision, rules, settings.max_rejected_share)
+        check_unchanged(lake.spark, paths[decision.intake.feed], decision.intake)
+        report.feeds.append(decision.ledger)
+        warnings = names_of(rules.all_of_feed(decision.intake.feed.name), "warn")
+        for rule, count in decision.broken.items():
+            counts = report.warnings if rule in warnings else report.rejected_by_reason
+            counts[f"{decision.intake.feed.name}.{rule}"] = count
+    customers, sales = decisions
+    report.moved_sales = sales.moved
+    report.unknown_customer_rows = sales.unknown_customer_rows
+    return customers, sales
+
+
+def _write(lake: Lake, customers: Decision, sales: Decision, report: RunReport, reporter: Reporter) -> None:
+    """Each step is safe alone: what a crash leaves out, the next run does."""
+    note = {"run_id": report.run_id, "job": JOB, "logic_version": LOGIC_VERSION}
+    with reporter.step("Merge customers") as said:
+        lake.create(TABLES)
+        for decision in (customers, sales):
+            if decision.ledger.rejected:
+                rows = decision.intake.rejected_rows(report.run_id, report.started_at.isoformat(), decision.refused)
+                lake.insert_missing(REJECTED, rows, note=note)
+        if customers.changed_rows:
+            ledger = customers.ledger
+            lake.merge(CUSTOMERS, customers.changes, hours=None, note=note | {"ledger": vars(ledger)})
+        said.append(f"{customers.changed_rows:,} written")
+    with reporter.step("Merge sales") as said:
+        if sales.changed_rows:
+            hours = [*sales.hours, *sales.held_hours]
+            lake.merge(SALES, sales.changes, hours=hours, note=note | {"ledger": vars(sales.ledger)})
+        said.append(f"{sales.changed_rows:,} written in {len(sales.hours):,} hours")
+    with reporter.step("Bring the aggregate up to date") as said:
+        refreshed = refresh_aggregate(lake, note)
+        report.hours_touched = refreshed.hours
+        report.groups_touched = refreshed.groups
+        report.recomputed_whole = refreshed.whole
+        said.append(f"{refreshed.groups:,} groups in {len(refreshed.hours):,} hours")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
