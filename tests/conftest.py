@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from lakes import Workbench
 from pyspark.sql import SparkSession
+
+from lakes import Workbench
 
 ROOT = Path(__file__).parents[1]
 
@@ -16,14 +17,12 @@ ROOT = Path(__file__).parents[1]
 @pytest.fixture(scope="session")
 def spark() -> Iterator[SparkSession]:
     jars = os.environ["DELTA_JARS"].replace(",", ":")
-    # Compiling less pays for tables as small as the tests'.
     os.environ["PYSPARK_SUBMIT_ARGS"] = " ".join(
         [
             f"--properties-file {ROOT}/conf/spark-local.conf --driver-class-path {jars}",
             "--conf spark.sql.extensions=io.delta.sql.DeltaSparkSessionExtension",
             "--conf spark.sql.catalog.spark_catalog=org.apache.spark.sql.delta.catalog.DeltaCatalog",
             "--conf spark.sql.shuffle.partitions=2 --conf spark.databricks.delta.snapshotPartitions=1",
-            "--driver-java-options '-XX:TieredStopAtLevel=1 -XX:+UseSerialGC'",
             "pyspark-shell",
         ]
     )

@@ -13,8 +13,9 @@ import duckdb
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
-from jobs import load_sales
 from pyspark.sql import DataFrame, SparkSession
+
+from jobs import load_sales
 
 SALES_HEADER = "TRANSACTION_ID,CUSTOMER_ID,PRODUCT_ID,QUANTITY,PRICE,TRANSACTION_DATE"
 CUSTOMERS_HEADER = "CUSTOMER_ID,NAME,AGE,COUNTRY"

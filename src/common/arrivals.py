@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 
 from common.contract import Feed
 
-NEW, CORRECTED, UNCHANGED, DUPLICATE = "new", "corrected", "unchanged", "duplicate"
+NEW, CORRECTED, UNCHANGED, DUPLICATE, REJECTED = "new", "corrected", "unchanged", "duplicate", "rejected"
 
 
 def with_relations(rows: DataFrame, feed: Feed) -> DataFrame:
@@ -16,7 +16,8 @@ def with_relations(rows: DataFrame, feed: Feed) -> DataFrame:
     """
     content = F.struct(*feed.values)
     in_file = Window.partitionBy(feed.key, "file")
-    earlier = Window.partitionBy(feed.key).orderBy("file", "block", "position").rowsBetween(Window.unboundedPreceding, -1)
+    by_arrival = Window.partitionBy(feed.key).orderBy("file", "block", "position")
+    earlier = by_arrival.rowsBetween(Window.unboundedPreceding, -1)
     rows = rows.withColumn("is_unambiguous", F.min(content).over(in_file).eqNullSafe(F.max(content).over(in_file)))
     previous = F.last(F.when(F.col("is_unambiguous"), content), ignorenulls=True).over(earlier)
     return rows.withColumn("is_duplicate", previous.isNotNull() & previous.eqNullSafe(content))
@@ -33,28 +34,31 @@ def with_known_customer(sales: DataFrame, *customers: DataFrame) -> DataFrame:
 
 
 def with_outcome(rows: DataFrame, current: DataFrame, feed: Feed) -> DataFrame:
-    """Add what becomes of each accepted row, against the rows `current` that the lake holds under the same keys.
+    """Add what becomes of each row, against the rows `current` that the lake holds under the same keys.
 
-    `outcome`: new, corrected, unchanged or duplicate. `is_last`: the row that its key ends with. `is_change`: that
-    row, where it differs from what the lake holds. `current_values`: what the lake holds, null where nothing.
+    `outcome`: rejected (as `is_rejected` says), new, corrected, unchanged or duplicate. `is_last`: the accepted row
+    that its key ends with. `is_change`: that row, where it differs from what the lake holds. `current_values`: what
+    the lake holds, null where nothing.
     """
     content = F.struct(*feed.values)
-    by_arrival = Window.partitionBy(feed.key).orderBy("file", "block", "position")
+    by_arrival = Window.partitionBy(feed.key, "is_rejected").orderBy("file", "block", "position")
     held = current.select(feed.key, F.struct(*[c for c in current.columns if c != feed.key]).alias("current_values"))
     held_content = F.struct(*[F.col(f"current_values.{name}").alias(name) for name in feed.values])
     is_held = F.col("current_values").isNotNull()
     is_as_held = is_held & held_content.eqNullSafe(content)
+    is_accepted = ~F.col("is_rejected")
 
     outcome = (
-        F.when(F.col("is_duplicate"), DUPLICATE)
+        F.when(F.col("is_rejected"), REJECTED)
+        .when(F.col("is_duplicate"), DUPLICATE)
         .when(F.row_number().over(by_arrival) > 1, CORRECTED)
         .when(~is_held, NEW)
         .when(is_as_held, UNCHANGED)
         .otherwise(CORRECTED)
     )
+    is_last = is_accepted & F.lead(F.lit(1)).over(by_arrival).isNull()
     return (
         rows.join(held, on=feed.key, how="left")
-        .withColumn("outcome", outcome)
-        .withColumn("is_last", F.lead(F.lit(1)).over(by_arrival).isNull())
+        .withColumns({"outcome": outcome, "is_last": is_last})
         .withColumn("is_change", F.col("is_last") & ~is_as_held)
     )

@@ -14,8 +14,6 @@ from common.errors import SalesLakehouseError
 from common.settings import TRACEBACK_VARIABLE, Settings, argument_parser, load_settings
 
 
-
-
 def run_command(
     job: str, description: str, run: Callable[[SparkSession, Settings], None], argv: Sequence[str] | None = None
 ) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -12,9 +12,9 @@ from common import arrivals, quality
 from common.contract import HOUR, Feed, Table
 from common.errors import DataRefusedError
 from common.intake import Intake, RuleCount
-from common.quality import QualityRules, Rule
+from common.quality import QualityRules
 from common.report import FeedLedger
-from common.tables import Lake, hours_condition
+from common.tables import Lake, hours_condition, instant_of
 from common.values import hour_of
 
 _ROW = ("file", "block", "position")
@@ -32,7 +32,6 @@ class Decision:
     ledger: FeedLedger
     changes: DataFrame
     changed_rows: int = 0
-    kept: DataFrame | None = None
     refused: DataFrame | None = None
     broken: dict[str, RuleCount] = field(default_factory=dict)
     held_hours: list[datetime] = field(default_factory=list)
@@ -57,52 +56,47 @@ def decide(
     """
     feed = intake.feed
     is_of_sales = HOUR in table.column_names
+    held = lake.read(table, version)
     if not intake.files:
         nothing = FeedLedger(feed.name, 0, intake.skipped, 0, 0, 0, 0, 0, 0)
-        return Decision(intake, nothing, lake.read(table, None).withColumn("current_values", F.lit(None)))
+        return Decision(intake, nothing, held.withColumn("current_values", F.lit(None)).limit(0))
 
     rows = arrivals.with_relations(intake.accepted, feed)
-    if is_of_sales:
-        rows = arrivals.with_known_customer(rows, *customers).withColumn(HOUR, hour_of(F.col("TRANSACTION_DATE")))
-    rules_together = rules.of_feed_together(feed.name)
-    rows = rows.withColumn("broken_rules", quality.broken_rules(rows, rules_together))
-    rows = rows.withColumn("is_rejected", quality.is_rejected(rules_together)).persist()
-    broken = intake.broken() | _count_broken(rows, rules_together, intake)
-
-    kept = rows.where(~F.col("is_rejected"))
-    held = lake.read(table, version)
     held_hours: list[datetime] = []
     if is_of_sales:
-        held_hours = _hours_holding(held, kept, feed)
+        rows = arrivals.with_known_customer(rows, *customers).withColumn(HOUR, hour_of(F.col("TRANSACTION_DATE")))
+        if version is not None:
+            held_hours = _hours_holding(held, intake.accepted, feed)
         held = held.where(hours_condition(HOUR, held_hours))
-    outcomes = arrivals.with_outcome(kept, held, feed).persist()
+    rules_together = rules.of_feed_together(feed.name)
+    rows = quality.with_broken_rules(rows, "broken_rules", rules_together)
+    rows = rows.withColumn("is_rejected", quality.is_rejected(rules_together))
+    outcomes = arrivals.with_outcome(rows, held, feed).persist()
 
-    counts = _count_outcomes(outcomes, is_of_sales)
-    refused_together = counts.accepted_before(intake) - counts.total
-    ledger = FeedLedger(
-        feed=feed.name,
-        files=len(intake.files),
-        files_skipped=intake.skipped,
-        rows_read=intake.rows_read,
-        new=counts.by_outcome.get(arrivals.NEW, 0),
-        corrected=counts.by_outcome.get(arrivals.CORRECTED, 0),
-        unchanged=counts.by_outcome.get(arrivals.UNCHANGED, 0),
-        duplicate=counts.by_outcome.get(arrivals.DUPLICATE, 0),
-        rejected=intake.rejected + rows.where("is_rejected").count() if refused_together else intake.rejected,
-    )
+    counts = _count_outcomes(outcomes, is_of_sales, intake)
+    refused_together = counts.by_outcome.get(arrivals.REJECTED, 0)
     return Decision(
         intake=intake,
-        ledger=ledger,
+        ledger=FeedLedger(
+            feed=feed.name,
+            files=len(intake.files),
+            files_skipped=intake.skipped,
+            rows_read=intake.rows_read,
+            new=counts.by_outcome.get(arrivals.NEW, 0),
+            corrected=counts.by_outcome.get(arrivals.CORRECTED, 0),
+            unchanged=counts.by_outcome.get(arrivals.UNCHANGED, 0),
+            duplicate=counts.by_outcome.get(arrivals.DUPLICATE, 0),
+            rejected=intake.rejected + refused_together,
+        ),
         changes=outcomes.where("is_change"),
         changed_rows=counts.changes,
-        kept=kept,
-        refused=rows.where("is_rejected") if refused_together else None,
-        broken=broken,
+        refused=outcomes.where("is_rejected") if refused_together else None,
+        broken=intake.broken() | counts.broken,
         held_hours=held_hours,
         hours=sorted(counts.hours),
         moved=counts.moved,
         unknown_customer_rows=counts.unknown_customer_rows,
-        persisted=(rows, outcomes),
+        persisted=(outcomes,),
     )
 
 
@@ -144,32 +138,33 @@ _ADVICE = {
 @dataclass
 class _Counts:
     by_outcome: dict[str, int] = field(default_factory=dict)
+    broken: dict[str, RuleCount] = field(default_factory=dict)
     changes: int = 0
     moved: int = 0
     unknown_customer_rows: int = 0
     hours: set[datetime] = field(default_factory=set)
 
-    @property
-    def total(self) -> int:
-        return sum(self.by_outcome.values())
 
-    def accepted_before(self, intake: Intake) -> int:
-        return intake.rows_read - intake.rejected
-
-
-def _count_outcomes(outcomes: DataFrame, is_of_sales: bool) -> _Counts:
-    """Counts by outcome; for sales, also the hours that changes touch. As many rows as hours, at most."""
-    columns = [F.col("outcome"), F.col("is_change")]
+def _count_outcomes(outcomes: DataFrame, is_of_sales: bool, intake: Intake) -> _Counts:
+    """Counts by outcome and broken rule; for sales, also the hours that changes touch. In one pass, whose result has
+    as many rows as there are hours, or a few times that.
+    """
+    columns = [F.col("outcome"), F.col("is_change"), F.col("broken_rules")]
     if is_of_sales:
         columns += [
             F.unix_seconds(HOUR).alias("hour"),
             F.unix_seconds(f"current_values.{HOUR}").alias("held_hour"),
             (F.col("is_last") & ~F.col("is_known_customer")).alias("is_unknown"),
         ]
+    found = outcomes.groupBy(*columns).agg(F.count(F.lit(1)).alias("rows"), F.min(F.struct(*_ROW)).alias("first"))
     counts = _Counts()
-    for row in outcomes.groupBy(*columns).count().collect():
-        rows = row["count"]
+    for row in sorted(found.collect(), key=lambda row: tuple(row["first"])):
+        rows = row["rows"]
         counts.by_outcome[row["outcome"]] = counts.by_outcome.get(row["outcome"], 0) + rows
+        for rule in row["broken_rules"]:
+            before = counts.broken.get(rule)
+            place = before.first_place if before else intake.place(*row["first"])
+            counts.broken[rule] = RuleCount(rows + (before.rows if before else 0), place)
         if is_of_sales and row["is_unknown"]:
             counts.unknown_customer_rows += rows
         if not row["is_change"]:
@@ -181,20 +176,6 @@ def _count_outcomes(outcomes: DataFrame, is_of_sales: bool) -> _Counts:
     return counts
 
 
-def _count_broken(rows: DataFrame, rules: list[Rule], intake: Intake) -> dict[str, RuleCount]:
-    if not rules:
-        return {}
-    found = (
-        rows.select(F.explode("broken_rules").alias("rule"), F.struct(*_ROW).alias("row"))
-        .groupBy("rule")
-        .agg(F.count(F.lit(1)).alias("rows"), F.min("row").alias("first"))
-    )
-    return {
-        row["rule"]: RuleCount(row["rows"], intake.place(*row["first"]))
-        for row in sorted(found.collect(), key=lambda row: row["rule"])
-    }
-
-
 def _hours_holding(held: DataFrame, rows: DataFrame, feed: Feed) -> list[datetime]:
     """The hours in which the lake holds any key of the rows: a look at one narrow column of every hour."""
     keys = rows.select(feed.key).distinct()
@@ -203,4 +184,4 @@ def _hours_holding(held: DataFrame, rows: DataFrame, feed: Feed) -> list[datetim
 
 
 def _hour(second: int) -> datetime:
-    return datetime.fromtimestamp(0, timezone.utc) + timedelta(seconds=second)
+    return instant_of(second * 1_000_000)

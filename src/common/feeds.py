@@ -11,7 +11,7 @@ import csv
 import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from functools import reduce
 
 from pyspark.errors import AnalysisException
@@ -22,6 +22,7 @@ from common import values
 from common.contract import Feed
 from common.encodings import decoded, is_decodable
 from common.errors import ConfigError, DataRefusedError
+from common.tables import instant_of
 
 # A quoted value that spans more lines than this is taken for a quote that was never closed.
 MAX_LINES_OF_A_RECORD = 1000
@@ -74,7 +75,7 @@ def list_files(spark: SparkSession, path: str) -> list[InputFile]:
             path=row["path"],
             uri=row["uri"],
             size=row["size"],
-            modified_at=datetime.fromtimestamp(0, timezone.utc) + timedelta(microseconds=row["modified_micros"]),
+            modified_at=instant_of(row["modified_micros"]),
         )
         for order, row in enumerate(in_order)
     ]

@@ -109,14 +109,24 @@ class Intake:
         bases = self._line_bases()
         places = rows.sparkSession.createDataFrame(
             [
-                (block.file, block.block, bases[block.file, block.block] - block.first_position + 1, self._path(block.file))
+                (
+                    block.file,
+                    block.block,
+                    bases[block.file, block.block] - block.first_position + 1,
+                    self._path(block.file),
+                )
                 for block in self.blocks
             ],
             "file int, block bigint, base bigint, path string",
         )
         line_number = (F.col("position") + F.col("base")).alias("line_number")
         located = rows.join(F.broadcast(places), on=["file", "block"], how="inner").select(
-            F.lit(self.feed.name).alias("feed"), F.col("path").alias("file"), line_number, "raw_line", "reasons", "is_header"
+            F.lit(self.feed.name).alias("feed"),
+            F.col("path").alias("file"),
+            line_number,
+            "raw_line",
+            "reasons",
+            "is_header",
         )
         identity = F.concat_ws("\n", "feed", "file", F.col("line_number").cast("string"), "raw_line")
         return (
@@ -145,7 +155,9 @@ class Intake:
         return bases
 
 
-def read_feed(spark: SparkSession, lake: Lake, feed: Feed, path: str, rules: QualityRules, settings: Settings) -> Intake:
+def read_feed(
+    spark: SparkSession, lake: Lake, feed: Feed, path: str, rules: QualityRules, settings: Settings
+) -> Intake:
     """Read and check the files of a feed that were not loaded before."""
     listed = feeds.list_files(spark, path)
     files = _not_loaded(lake, feed, listed)
@@ -190,18 +202,17 @@ def _checked(
     lines: DataFrame, headers: dict[int, str], feed: Feed, rules: QualityRules, settings: Settings
 ) -> DataFrame:
     rows = feeds.parse(lines, headers, feed, settings.encoding, settings.source_time_zone)
-    structure = quality.broken_rules(rows, rules.structure)
-    of_values = quality.broken_rules(rows, rules.of_feed(feed.name))
+    rows = quality.with_broken_rules(rows, "broken_structure", rules.structure)
+    rows = quality.with_broken_rules(rows, "broken_values", rules.of_feed(feed.name))
     broken = (
         F.when(F.col("is_blank"), quality.no_rules())
         .when(F.size("broken_structure") > 0, F.col("broken_structure"))
-        .otherwise(of_values)
+        .otherwise(F.col("broken_values"))
     )
     return (
-        rows.withColumn("broken_structure", structure)
-        .withColumn("broken_rules", broken)
+        rows.withColumn("broken_rules", broken)
         .withColumn("is_rejected", quality.is_rejected([*rules.structure, *rules.of_feed(feed.name)]))
-        .drop("broken_structure", "text", "is_decodable", "is_well_formed")
+        .drop("broken_structure", "broken_values", "text", "is_decodable", "is_well_formed")
     )
 
 
@@ -213,7 +224,7 @@ def _summarize(rows: DataFrame, rules: list[Rule]) -> list[Block]:
         for seed in (1, 2)
         for high in (True, False)
     ]
-    is_broken = [F.array_contains("broken_rules", rule.name) for rule in rules]
+    is_broken = [f"array_contains(broken_rules, '{rule.name}')" for rule in rules]
     found = rows.groupBy("file", "block").agg(
         F.count(F.lit(1)).alias("lines"),
         F.min("position").alias("first_position"),
@@ -222,8 +233,10 @@ def _summarize(rows: DataFrame, rules: list[Rule]) -> list[Block]:
         F.count_if(F.col("is_rejected") & ~F.col("is_blank")).alias("rejected"),
         F.max("has_open_quote").alias("has_open_quote"),
         F.array(*sums).alias("fingerprint"),
-        F.array(*[F.count_if(condition) for condition in is_broken]).alias("broken"),
-        F.array(*[F.min(F.when(condition, F.col("position"))) for condition in is_broken]).alias("first_broken"),
+        F.expr(f"array({', '.join(f'count_if({condition})' for condition in is_broken)})").alias("broken"),
+        F.expr(f"array({', '.join(f'min(IF({condition}, position, NULL))' for condition in is_broken)})").alias(
+            "first"
+        ),
     )
     return [
         Block(
@@ -238,7 +251,7 @@ def _summarize(rows: DataFrame, rules: list[Rule]) -> list[Block]:
             fingerprint=tuple(row["fingerprint"]),
             broken={
                 rule.name: (count, first)
-                for rule, count, first in zip(rules, row["broken"], row["first_broken"], strict=True)
+                for rule, count, first in zip(rules, row["broken"], row["first"], strict=True)
                 if count
             },
         )

@@ -100,12 +100,18 @@ def _check_section(path: Path, section: str, rules: list[Rule], essential: tuple
             )
 
 
-def broken_rules(rows: DataFrame, rules: list[Rule]) -> Column:
-    """The names of the rules that each of the rows breaks, an array; raises ConfigError for SQL that is wrong."""
+def with_broken_rules(rows: DataFrame, column: str, rules: list[Rule]) -> DataFrame:
+    """Add a column with the names of the rules that each row breaks, an array; raises ConfigError for wrong SQL."""
     if not rules:
-        return no_rules()
-    _check_sql(rows, rules)
-    return F.array_compact(F.array(*[F.when(_is_broken(rule), F.lit(rule.name)) for rule in rules]))
+        return rows.withColumn(column, no_rules())
+    # One SQL text instead of hundreds of Column objects, each of which is a call into the JVM.
+    cases = [f"CASE WHEN {_broken_sql(rule)} THEN '{rule.name}' END" for rule in rules]
+    try:
+        return rows.withColumn(column, F.expr(f"array_compact(array({', '.join(cases)}))"))
+    except (AnalysisException, ParseException):
+        for rule in rules:
+            _check_sql(rows, rule)
+        raise
 
 
 def no_rules() -> Column:
@@ -126,30 +132,20 @@ def is_rejected(rules: list[Rule]) -> Column:
     return F.arrays_overlap("broken_rules", F.array(*[F.lit(name) for name in refusing]))
 
 
-def _is_broken(rule: Rule) -> Column:
-    is_about = F.expr(rule.filter) if rule.filter else F.lit(True)
-    return is_about & ~F.coalesce(F.expr(rule.check), F.lit(False))
+def _broken_sql(rule: Rule) -> str:
+    is_broken = f"NOT coalesce(({rule.check}\n), false)"
+    return f"({rule.filter}\n) AND {is_broken}" if rule.filter else is_broken
 
 
-def _check_sql(rows: DataFrame, rules: list[Rule]) -> None:
-    """Raise ConfigError naming the first rule whose SQL is wrong, tried on a table with the columns of the rows."""
-    no_rows = rows.sparkSession.createDataFrame([], rows.schema)
-    expressions = [(rule, "check", rule.check) for rule in rules]
-    expressions += [(rule, "filter", rule.filter) for rule in rules if rule.filter is not None]
-    try:
-        types = no_rows.select(*[F.expr(sql) for _, _, sql in expressions]).schema.fields
-    except (AnalysisException, ParseException):
-        for rule, part, sql in expressions:
-            _check_one(no_rows, rule, part, sql)
-        raise
-    for (rule, part, sql), column in zip(expressions, types, strict=True):
-        if not isinstance(column.dataType, BooleanType):
+def _check_sql(rows: DataFrame, rule: Rule) -> None:
+    """Raise ConfigError where a part of the rule is no SQL for these rows, or neither true nor false."""
+    for part, sql in (("check", rule.check), ("filter", rule.filter)):
+        if sql is None:
+            continue
+        try:
+            type_ = rows.select(F.expr(sql)).schema.fields[0].dataType
+        except (AnalysisException, ParseException) as error:
+            reason = str(error).splitlines()[0]
+            raise ConfigError(f"The quality rule {rule.name} has a {part} that is no valid SQL: {reason}") from error
+        if not isinstance(type_, BooleanType):
             raise ConfigError(f"The quality rule {rule.name} has a {part} that is neither true nor false: {sql}")
-
-
-def _check_one(no_rows: DataFrame, rule: Rule, part: str, sql: str) -> None:
-    try:
-        no_rows.select(F.expr(sql)).schema  # noqa: B018 (Spark looks at the SQL when it is asked for the schema)
-    except (AnalysisException, ParseException) as error:
-        reason = str(error).splitlines()[0]
-        raise ConfigError(f"The quality rule {rule.name} has a {part} that is no valid SQL: {reason}") from error

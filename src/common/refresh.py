@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
@@ -18,30 +18,32 @@ from pyspark.sql import functions as F
 from common.aggregate import aggregate_sales
 from common.contract import AGGREGATE, CUSTOMERS, HOUR, LOGIC_VERSION, SALES
 from common.errors import LakeError
-from common.tables import Commit, Lake, hours_condition
+from common.tables import Commit, Lake, hours_condition, instant_of
 
 # Commits that move rows between files, or drop old files, and change no row.
 _MAINTENANCE = {"OPTIMIZE", "VACUUM START", "VACUUM END"}
 # How far back the last commit that is no maintenance is looked for: a little at first, since each step costs a read.
-_LOOK_BACK = (4, 64, 1024)
+_LOOK_BACK = (1, 32, 1024)
 
 
 @dataclass(frozen=True)
 class Sources:
-    """The versions of the two source tables that an aggregate belongs to, and the identities of those tables."""
+    """The versions of the two source tables that an aggregate belongs to, and when they were committed: a table that
+    was dropped and made anew has another commit under the same version.
+    """
 
     sales_version: int
+    sales_at: str
     customers_version: int
-    sales_id: str
-    customers_id: str
+    customers_at: str
 
     def as_note(self) -> dict[str, object]:
         return {
             "logic_version": LOGIC_VERSION,
             "sales_version": self.sales_version,
+            "sales_at": self.sales_at,
             "customers_version": self.customers_version,
-            "sales_id": self.sales_id,
-            "customers_id": self.customers_id,
+            "customers_at": self.customers_at,
         }
 
 
@@ -57,12 +59,10 @@ class Refreshed:
 
 def pin_sources(lake: Lake) -> Sources:
     """The newest versions of the source tables; everything else in a refresh reads just these."""
-    return Sources(
-        sales_version=_newest(lake, SALES.name, lake.version(SALES)),
-        customers_version=_newest(lake, CUSTOMERS.name, lake.version(CUSTOMERS)),
-        sales_id=lake.id(SALES),
-        customers_id=lake.id(CUSTOMERS),
-    )
+    sales, customers = lake.newest(SALES), lake.newest(CUSTOMERS)
+    if sales is None or customers is None:
+        raise LakeError("The lake lacks sales_data_partitioned or customers; load_sales makes them.")
+    return Sources(sales.version, sales.at.isoformat(), customers.version, customers.at.isoformat())
 
 
 def refresh_aggregate(lake: Lake, note: Mapping[str, object]) -> Refreshed:
@@ -108,9 +108,9 @@ def recorded_sources(lake: Lake) -> Sources | str:
         return f"it was computed by logic version {last.note['logic_version']}, this is {LOGIC_VERSION}"
     return Sources(
         sales_version=int(str(last.note["sales_version"])),
+        sales_at=str(last.note["sales_at"]),
         customers_version=int(str(last.note["customers_version"])),
-        sales_id=str(last.note["sales_id"]),
-        customers_id=str(last.note["customers_id"]),
+        customers_at=str(last.note["customers_at"]),
     )
 
 
@@ -153,7 +153,9 @@ def changed_groups(lake: Lake, recorded: Sources, sources: Sources) -> DataFrame
 
 def groups_of_customers(groups: DataFrame, customers: DataFrame) -> DataFrame:
     """Those of the groups that belong to one of the customers."""
-    return groups.join(customers.select("CUSTOMER_ID").distinct(), on="CUSTOMER_ID", how="left_semi").select(*AGGREGATE.key)
+    return groups.join(customers.select("CUSTOMER_ID").distinct(), on="CUSTOMER_ID", how="left_semi").select(
+        *AGGREGATE.key
+    )
 
 
 def recompute_groups(sales: DataFrame, customers: DataFrame, groups: DataFrame, hours: list[datetime]) -> DataFrame:
@@ -186,15 +188,17 @@ def _refresh_whole(lake: Lake, sources: Sources, note: Mapping[str, object], *, 
 
 
 def _why_not_incremental(lake: Lake, recorded: Sources, sources: Sources) -> str | None:
-    for table, last, now, same_table in (
-        (SALES, recorded.sales_version, sources.sales_version, recorded.sales_id == sources.sales_id),
-        (CUSTOMERS, recorded.customers_version, sources.customers_version, recorded.customers_id == sources.customers_id),
+    for table, version, at, now in (
+        (SALES, recorded.sales_version, recorded.sales_at, sources.sales_version),
+        (CUSTOMERS, recorded.customers_version, recorded.customers_at, sources.customers_version),
     ):
-        if not same_table or last > now:
+        if version > now:
             return f"{table.name} was made anew"
-        since = [c for c in lake.history(table, limit=now - last) if c.version > last] if now > last else []
-        if len(since) < now - last:
-            return f"the log of {table.name} does not reach back to version {last}"
+        *since, last = lake.history(table, limit=now - version + 1)
+        if last.version != version:
+            return f"the log of {table.name} does not reach back to version {version}"
+        if last.at.isoformat() != at:
+            return f"{table.name} was made anew"
         for commit in since:
             if commit.operation not in _MAINTENANCE and ("run_id" not in commit.note or commit.operation == "RESTORE"):
                 return f"version {commit.version} of {table.name} ({commit.operation}) is not a run's"
@@ -206,21 +210,17 @@ def _check_sums(lake: Lake, sources: Sources, hours: list[datetime] | None) -> N
     condition = "true" if hours is None else hours_condition(HOUR, hours)
     sales = lake.read(SALES, sources.sales_version).where(condition)
     aggregate = lake.read(AGGREGATE, lake.version(AGGREGATE)).where(condition)
-    sold = sales.agg(F.count(F.lit(1)), F.sum("QUANTITY"), F.sum(F.col("QUANTITY") * F.col("PRICE"))).collect()[0]
-    held = aggregate.agg(F.sum("TRANSACTION_COUNT"), F.sum("QUANTITY"), F.sum("AMOUNT")).collect()[0]
-    if [value or 0 for value in sold] != [value or 0 for value in held]:
+    amount = F.sum(F.col("QUANTITY") * F.col("PRICE")).cast("decimal(38,2)")
+    sold = sales.agg(F.lit("sales"), F.count(F.lit(1)), F.sum("QUANTITY"), amount)
+    held = aggregate.agg(F.lit("aggregate"), F.sum("TRANSACTION_COUNT"), F.sum("QUANTITY"), F.sum("AMOUNT"))
+    sums = {table: tuple(value or 0 for value in values) for table, *values in sold.union(held).collect()}
+    if sums["sales"] != sums["aggregate"]:
         raise LakeError(
-            f"{lake.place(AGGREGATE)} does not add up: sales have (rows, units, amount) {tuple(sold)}, "
-            f"the aggregate {tuple(held)}. Please report this; drop the aggregate and run again to recompute it."
+            f"{lake.place(AGGREGATE)} does not add up: sales have (rows, units, amount) {sums['sales']}, "
+            f"the aggregate {sums['aggregate']}. Please report this; drop the aggregate and run again to recompute it."
         )
 
 
 def _per_hour(groups: DataFrame) -> dict[datetime, int]:
     counts = groups.groupBy(F.unix_seconds(HOUR).alias("second")).count().collect()
-    return {datetime.fromtimestamp(0, timezone.utc) + timedelta(seconds=row["second"]): row["count"] for row in counts}
-
-
-def _newest(lake: Lake, name: str, version: int | None) -> int:
-    if version is None:
-        raise LakeError(f"{name} vanished while it was read.")
-    return version
+    return {instant_of(row["second"] * 1_000_000): row["count"] for row in counts}

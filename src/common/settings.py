@@ -29,7 +29,9 @@ TRACEBACK_VARIABLE = f"{PREFIX}TRACEBACK"
 class Settings(BaseSettings):
     """Every setting of a job, checked when it is loaded and frozen after. The descriptions are the jobs' --help."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_prefix_target="all", extra="forbid", frozen=True, populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_prefix_target="all", extra="forbid", frozen=True, populate_by_name=True
+    )
 
     env: Annotated[str, Field(description="which conf/<ENV>.yml to use (default: local)")] = "local"
     transactions: Annotated[str | None, Field(description="file, folder or glob of transactions CSV, plain or .gz")] = (
@@ -50,9 +52,9 @@ class Settings(BaseSettings):
     dry_run: Annotated[bool, Field(description="read and check everything, say what would change, write nothing")] = (
         False
     )
-    json_: Annotated[bool, Field(alias="json", description="print the report as one JSON object on standard output")] = (
-        False
-    )
+    json_: Annotated[
+        bool, Field(alias="json", description="print the report as one JSON object on standard output")
+    ] = False
 
     @field_validator("*", mode="before")
     @classmethod
@@ -184,4 +186,6 @@ def _refuse_unknown_variables() -> None:
     known = {PREFIX + (info.alias or name).upper() for name, info in Settings.model_fields.items()}
     for variable in os.environ:
         if variable.startswith(PREFIX) and variable not in known | {CONF_DIR_VARIABLE, TRACEBACK_VARIABLE}:
-            raise ConfigError(f"The environment variable {variable} is no setting; known are {', '.join(sorted(known))}.")
+            raise ConfigError(
+                f"The environment variable {variable} is no setting; known are {', '.join(sorted(known))}."
+            )

@@ -7,10 +7,11 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
-from pyspark.errors import AnalysisException, PySparkException
+from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from common.contract import HOUR, Table
 from common.errors import LakeError
@@ -33,6 +34,7 @@ class Commit:
 
     version: int
     operation: str
+    at: datetime
     note: Mapping[str, object] = field(default_factory=dict)
     metrics: Mapping[str, str] = field(default_factory=dict)
 
@@ -44,6 +46,7 @@ class Lake:
         self.spark = spark
         self.folder = folder
         self._prefix = [part for part in (catalog, schema) if part]
+        self._seen: dict[str, list[Commit]] = {}
 
     def name(self, table: Table) -> str:
         """The table as SQL names it, quoted."""
@@ -57,30 +60,58 @@ class Lake:
     def create(self, tables: Sequence[Table]) -> None:
         """Create the tables that are not there yet, each with its constraints in its first commit."""
         for table in tables:
-            if self.version(table) is None:
+            if self.newest(table) is None:
                 self.spark.sql(_create_statement(self.name(table), table))
+                del self._seen[table.name]
+
+    def newest(self, table: Table) -> Commit | None:
+        """The newest commit that this run knows of: its own, or the one it first saw; None where there is no table."""
+        return next(iter(self.history(table, limit=1)), None)
 
     def version(self, table: Table) -> int | None:
-        """The newest version; None where there is no table."""
-        newest = self.history(table, limit=1)
-        return newest[0].version if newest else None
+        """The version of `newest`."""
+        newest = self.newest(table)
+        return newest.version if newest else None
 
     def history(self, table: Table, limit: int) -> list[Commit]:
-        """The newest commits, newest first; none where there is no table."""
+        """The commits up to the newest that this run knows of, newest first; none where there is no table.
+
+        What was looked up is kept, so that a run reads one version of a table until it writes another.
+        """
+        seen = self._seen.get(table.name)
+        if seen is None or (len(seen) < limit and seen and seen[-1].version > 0):
+            found = self._read_history(table, limit)
+            seen = [commit for commit in found if not seen or commit.version <= seen[0].version]
+            self._seen[table.name] = seen
+        return seen[:limit]
+
+    def _read_history(self, table: Table, limit: int) -> list[Commit]:
         try:
-            rows = self.spark.sql(f"DESCRIBE HISTORY {self.name(table)} LIMIT {int(limit)}").collect()
+            rows = (
+                self.spark.sql(f"DESCRIBE HISTORY {self.name(table)} LIMIT {int(limit)}")
+                .select(
+                    "version",
+                    "operation",
+                    F.unix_micros("timestamp").alias("micros"),
+                    "userMetadata",
+                    "operationMetrics",
+                )
+                .collect()
+            )
         except AnalysisException as error:
             if error.getCondition() in _IS_MISSING:
                 return []
             raise
         return [
-            Commit(row["version"], row["operation"], _note_in(row["userMetadata"]), row["operationMetrics"] or {})
+            Commit(
+                version=row["version"],
+                operation=row["operation"],
+                at=instant_of(row["micros"]),
+                note=_note_in(row["userMetadata"]),
+                metrics=row["operationMetrics"] or {},
+            )
             for row in rows
         ]
-
-    def id(self, table: Table) -> str:
-        """Delta's identifier of the table; another one means that it was dropped and made anew."""
-        return str(self.spark.sql(f"DESCRIBE DETAIL {self.name(table)}").select("id").collect()[0][0])
 
     def read(self, table: Table, version: int | None) -> DataFrame:
         """The table at a version, checked against the contract; empty where there is none (version None)."""
@@ -122,7 +153,12 @@ class Lake:
             f"WHEN NOT MATCHED {f'AND NOT {delete_when} ' if delete_when else ''}"
             f"THEN INSERT ({', '.join(columns)}) VALUES ({', '.join(f'source.{c}' for c in columns)})"
         )
-        return self._commit(table, source, note, "MERGE INTO {table} AS target USING {source} AS source ON " + " AND ".join(on) + " " + " ".join(clauses))
+        return self._commit(
+            table,
+            source,
+            note,
+            "MERGE INTO {table} AS target USING {source} AS source ON " + " AND ".join(on) + " " + " ".join(clauses),
+        )
 
     def insert_missing(self, table: Table, source: DataFrame, *, note: Mapping[str, object]) -> Commit | None:
         """Add the rows whose key is not there yet."""
@@ -149,9 +185,10 @@ class Lake:
                 self.spark.sql(sql.format(table=self.name(table), source=view))
         finally:
             self.spark.catalog.dropTempView(view)
-        newest = self.history(table, limit=1)[0]
+        newest = self._read_history(table, limit=1)[0]
         if newest.version == before:
             return None
+        self._seen[table.name] = [newest, *self._seen[table.name]] if newest.version == (before or 0) + 1 else [newest]
         if newest.note.get("run_id") != note["run_id"]:
             raise LakeError(
                 f"{self.place(table)}: version {newest.version} was written by someone else during this run. "
@@ -172,9 +209,15 @@ class Lake:
         if rows.dtypes == expected:
             return
         found = dict(rows.dtypes)
-        wrong = [f"{name} should be {type_}, is {found.get(name, 'missing')}" for name, type_ in expected if found.get(name) != type_]
+        wrong = [
+            f"{name} should be {type_}, is {found.get(name, 'missing')}"
+            for name, type_ in expected
+            if found.get(name) != type_
+        ]
         wrong += [f"{name} should not be there" for name in found if name not in table.column_names]
-        raise LakeError(f"{self.place(table)} does not fit the contract: {'; '.join(wrong) or 'columns in another order'}.")
+        raise LakeError(
+            f"{self.place(table)} does not fit the contract: {'; '.join(wrong) or 'columns in another order'}."
+        )
 
 
 def hours_condition(column: str, hours: Sequence[datetime]) -> str:
@@ -185,6 +228,11 @@ def hours_condition(column: str, hours: Sequence[datetime]) -> str:
     if len(literals) > _MAX_HOUR_LITERALS:
         return f"{column} BETWEEN {literals[0]} AND {literals[-1]}"
     return f"{column} IN ({', '.join(literals)})"
+
+
+def instant_of(micros: int) -> datetime:
+    """A UTC time from microseconds since 1970; Spark's own conversion depends on the driver's time zone."""
+    return datetime.fromtimestamp(0, timezone.utc) + timedelta(microseconds=micros)
 
 
 def check_is_writable(folder: str) -> None:
@@ -198,11 +246,6 @@ def check_is_writable(folder: str) -> None:
         raise LakeError(f"The lake {folder} cannot be made: {path} is a file, not a folder.")
     if not os.access(path, os.W_OK | os.X_OK):
         raise LakeError(f"The lake {folder} cannot be written: no permission in {path}.")
-
-
-def describe_failure(error: PySparkException) -> str:
-    """What Spark says of a failure, without the values that its message may quote."""
-    return error.getCondition() or type(error).__name__
 
 
 def _create_statement(name: str, table: Table) -> str:

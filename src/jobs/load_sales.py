@@ -16,7 +16,6 @@ from common.contract import (
     CUSTOMERS_FEED,
     LOGIC_VERSION,
     REJECTED,
-    RUNS,
     SALES,
     TABLES,
     TRANSACTIONS,

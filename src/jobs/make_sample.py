@@ -14,7 +14,20 @@ from pathlib import Path
 from common.contract import CUSTOMERS_FEED, TRANSACTIONS
 
 FIRST_HOUR = datetime(2025, 2, 22, 16)
-_FIRST_NAMES = ("Ada", "Bruno", "Chloé", "Dmitri", "Emeka", "Fatima", "Greta", "Hiroshi", "Inés", "Jørgen", "Kiran", "Lü")
+_FIRST_NAMES = (
+    "Ada",
+    "Bruno",
+    "Chloé",
+    "Dmitri",
+    "Emeka",
+    "Fatima",
+    "Greta",
+    "Hiroshi",
+    "Inés",
+    "Jørgen",
+    "Kiran",
+    "Lü",
+)
 _LAST_NAMES = ("Abe", "Brandt", "Costa", "Diallo", "Eriksen", "Fischer", "García", "Haddad", "O'Neill", "Zhou")
 _SUFFIXES = ("",) * 8 + (" Jr.", ", PhD")
 _COUNTRIES = (
