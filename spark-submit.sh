@@ -119,7 +119,7 @@ fi
 case "$master" in
 "" | local*)
     # One process: what it needs is on its class path, and nothing has to travel.
-    travels=(--driver-class-path "${DELTA_JARS//,/:}")
+    travels=(--driver-class-path "${DELTA_JARS//,/:}" --conf "spark.sql.warehouse.dir=$home/.venv/spark-warehouse")
     ;;
 *)
     package="$home/.venv/sales_lakehouse.zip"

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="session")
-def spark() -> Iterator[SparkSession]:
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     jars = os.environ["DELTA_JARS"].replace(",", ":")
     os.environ["PYSPARK_SUBMIT_ARGS"] = " ".join(
         [
@@ -23,6 +23,7 @@ def spark() -> Iterator[SparkSession]:
             "--conf spark.sql.extensions=io.delta.sql.DeltaSparkSessionExtension",
             "--conf spark.sql.catalog.spark_catalog=org.apache.spark.sql.delta.catalog.DeltaCatalog",
             "--conf spark.sql.shuffle.partitions=2 --conf spark.databricks.delta.snapshotPartitions=1",
+            f"--conf spark.sql.warehouse.dir={tmp_path_factory.mktemp('warehouse')}",
             "pyspark-shell",
         ]
     )

@@ -15,7 +15,7 @@ from common.settings import TRACEBACK_VARIABLE, Settings, argument_parser, load_
 
 
 def run_command(
-    job: str, description: str, run: Callable[[SparkSession, Settings], None], argv: Sequence[str] | None = None
+    job: str, description: str, run: Callable[[SparkSession, Settings], object], argv: Sequence[str] | None = None
 ) -> int:
     """Run a job with the arguments of the command line; returns the exit code (see common/errors.py)."""
     arguments = vars(argument_parser(job, description).parse_args(argv))

@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import reduce
+from urllib.parse import unquote
 
-from pyspark.errors import AnalysisException
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
@@ -52,9 +56,10 @@ def list_files(spark: SparkSession, path: str) -> list[InputFile]:
     """
     reader = spark.read.format("binaryFile").option("recursiveFileLookup", "true")
     try:
+        found = reader.load(path)
+        all_paths = {_plain(unquote(uri)) for uri in found.inputFiles()}
         listed = (
-            reader.load(path)
-            .select(
+            found.select(
                 "path",
                 F.col("length").alias("size"),
                 F.col("_metadata.file_path").alias("uri"),
@@ -66,13 +71,16 @@ def list_files(spark: SparkSession, path: str) -> list[InputFile]:
         if error.getCondition() == "PATH_NOT_FOUND":
             raise ConfigError(f"There is no file at {path}.") from error
         raise
+    # Spark lists a file without a byte, and reads it as if it were not there.
+    for empty in sorted(all_paths - {_plain(row["path"]) for row in listed}):
+        raise DataRefusedError(f"{empty} is empty: even a file without rows has a header.")
     if not listed and path.rstrip("/").rpartition("/")[2].startswith(("_", ".")):
         raise ConfigError(f"{path} starts with _ or . and is left out, as everywhere in Spark: rename it.")
     in_order = sorted(listed, key=lambda row: (row["modified_micros"], row["path"]))
     return [
         InputFile(
             order=order,
-            path=row["path"],
+            path=_plain(row["path"]),
             uri=row["uri"],
             size=row["size"],
             modified_at=instant_of(row["modified_micros"]),
@@ -90,7 +98,7 @@ def read_headers(spark: SparkSession, files: list[InputFile], feed: Feed) -> dic
 def _read_header(spark: SparkSession, file: InputFile, feed: Feed) -> str:
     first = _read_text(spark, [file]).select(F.col("value").cast("binary").alias("line")).head()
     if first is None:
-        raise DataRefusedError(f"{file.path} is empty: a {feed.name} file starts with the header {_header_of(feed)}.")
+        raise DataRefusedError(f"{file.path} holds no line: a {feed.name} file starts with {_header_of(feed)}.")
     line = bytes(first["line"])
     if line.startswith((b"\x1f\x8b", b"PK\x03\x04", b"BZh")):
         raise DataRefusedError(f"{file.path} is compressed, which its name does not say: rename it to end in .gz.")
@@ -126,6 +134,20 @@ def columns_in(header: str) -> list[str]:
 
 def _header_of(feed: Feed) -> str:
     return ",".join(feed.column_names)
+
+
+@contextmanager
+def damaged_files_refused() -> Iterator[None]:
+    """Turn Spark's failure to read a file to its end (a truncated .gz, say) into a DataRefusedError that names it."""
+    try:
+        yield
+    except (PySparkException, Py4JJavaError) as error:
+        damaged = re.search(r"FAILED_READ_FILE.*? file (\S+)\. ", str(error))
+        if damaged is None:
+            raise
+        raise DataRefusedError(
+            f"{_plain(unquote(damaged[1]))} cannot be read to its end: it is damaged or not complete. Deliver it again."
+        ) from error
 
 
 def read_lines(spark: SparkSession, files: list[InputFile]) -> DataFrame:
@@ -242,3 +264,8 @@ def _read_text(spark: SparkSession, files: list[InputFile]) -> DataFrame:
 
 def _without_globs(path: str) -> str:
     return re.sub(r"([\\{}\[\]*?])", r"\\\1", path)
+
+
+def _plain(path: str) -> str:
+    """A path on the local disk without its scheme, of which Spark writes one, two or three slashes."""
+    return re.sub(r"^file:/+", "/", path)

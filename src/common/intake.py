@@ -163,13 +163,15 @@ def read_feed(
     files = _not_loaded(lake, feed, listed)
     if not files:
         return Intake(feed, [], len(listed), {}, _no_rows(spark, feed, rules, settings), [], [])
-    headers = feeds.read_headers(spark, files, feed)
+    with feeds.damaged_files_refused():
+        headers = feeds.read_headers(spark, files, feed)
     lines = feeds.read_lines(spark, files)
 
     row_rules = [*rules.structure, *rules.of_feed(feed.name)]
     rows = _checked(lines, headers, feed, rules, settings).persist()
     persisted = [rows]
-    blocks = _summarize(rows, row_rules)
+    with feeds.damaged_files_refused():
+        blocks = _summarize(rows, row_rules)
     fingerprints = _fingerprints(blocks)
 
     known = _known_fingerprints(lake, feed, fingerprints)

@@ -146,7 +146,8 @@ def _closing_lines(report: RunReport) -> Iterator[str]:
         for rule, count in counts.items():
             yield f"{heading}: {rule}: {count.rows:,} (first: {count.first_place})"
     if report.unknown_customer_rows:
-        yield f"Unknown customers: {report.unknown_customer_rows:,} sales are kept and completed once the customer comes."
+        unknown = f"{report.unknown_customer_rows:,}"
+        yield f"Unknown customers: {unknown} sales are kept, and completed once the customer comes."
     if report.moved_sales:
         yield f"Moved: {report.moved_sales:,} sales changed their hour."
     if report.recomputed_whole:

@@ -24,7 +24,7 @@ from common.decisions import Decision, check_may_load, decide
 from common.errors import ConfigError
 from common.intake import check_unchanged, read_feed
 from common.lock import lock_lake
-from common.quality import load_rules, names_of
+from common.quality import QualityRules, load_rules, names_of
 from common.refresh import plan_refresh, refresh_aggregate
 from common.report import Reporter, RunReport, TableVersions
 from common.runs import record_run
@@ -41,6 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(spark: SparkSession, settings: Settings) -> RunReport:
     """Read both feeds, check every row, and merge what is new or changed; returns what the run did."""
+    rules = load_rules(settings.rules_path)
     report = RunReport(
         run_id=uuid.uuid4().hex,
         job=JOB,
@@ -51,19 +52,19 @@ def run(spark: SparkSession, settings: Settings) -> RunReport:
     lake = Lake(spark, settings.lake, settings.catalog, settings.schema_)
     with Reporter(steps=3 if settings.dry_run else 6, as_json=settings.json_) as reporter:
         if settings.dry_run:
-            _load(lake, settings, report, reporter)
+            _load(lake, settings, rules, report, reporter)
         else:
             if settings.lake:
                 check_is_writable(settings.lake)
             with lock_lake(spark, settings.lake, report.run_id):
-                _load(lake, settings, report, reporter)
+                _load(lake, settings, rules, report, reporter)
     reporter.finish(report)
     return report
 
 
-def _load(lake: Lake, settings: Settings, report: RunReport, reporter: Reporter) -> None:
+def _load(lake: Lake, settings: Settings, rules: QualityRules, report: RunReport, reporter: Reporter) -> None:
     before = {table.name: lake.version(table) for table in _REPORTED}
-    customers, sales = _decide(lake, settings, before, report, reporter)
+    customers, sales = _decide(lake, settings, rules, before, report, reporter)
     try:
         if settings.dry_run:
             with reporter.step("Plan the aggregate") as said:
@@ -84,12 +85,16 @@ def _load(lake: Lake, settings: Settings, report: RunReport, reporter: Reporter)
 
 
 def _decide(
-    lake: Lake, settings: Settings, versions: dict[str, int | None], report: RunReport, reporter: Reporter
+    lake: Lake,
+    settings: Settings,
+    rules: QualityRules,
+    versions: dict[str, int | None],
+    report: RunReport,
+    reporter: Reporter,
 ) -> tuple[Decision, Decision]:
     """Read and check both feeds; raises before anything is written where they are not fit to be loaded."""
     if not settings.transactions or not settings.customers:
         raise ConfigError("Name both feeds: --transactions and --customers.")
-    rules = load_rules(settings.rules_path)
     paths = {CUSTOMERS_FEED: settings.customers, TRANSACTIONS: settings.transactions}
     decisions: list[Decision] = []
     for feed, table in ((CUSTOMERS_FEED, CUSTOMERS), (TRANSACTIONS, SALES)):
