@@ -134,7 +134,7 @@ def recomputed_by_duckdb(bench: Workbench) -> list[tuple[Any, ...]]:
     groups = database.execute(
         """
         SELECT CUSTOMER_ID, any_value(NAME), any_value(AGE), any_value(COUNTRY), PRODUCT_ID,
-               CAST(sum(QUANTITY) AS BIGINT), transaction_hour, sum(QUANTITY * PRICE), count(*)
+               CAST(sum(QUANTITY) AS BIGINT), transaction_hour, sum(QUANTITY * CAST(PRICE AS DECIMAL(38, 2))), count(*)
         FROM sales LEFT JOIN customers USING (CUSTOMER_ID)
         GROUP BY CUSTOMER_ID, PRODUCT_ID, transaction_hour
         """

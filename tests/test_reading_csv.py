@@ -119,7 +119,7 @@ def test_a_header_is_matched_by_name_in_any_order_and_case(bench: Workbench) -> 
     bench.people("Mali,31,Bob,c2", header="COUNTRY,AGE,NAME,CUSTOMER_ID")
     bench.people("Mali,32,Cy,c3", header='"country","age", name ,Customer_Id')
     bench.file(bench.customers / "bom.csv", b"\xef\xbb\xbf" + f"{CUSTOMERS_HEADER}\nc4,Di,33,Mali\n".encode())
-    bench.file(bench.customers / "crlf.csv", f"{CUSTOMERS_HEADER}\r\nc5,Ed,34,Mali\r\nc6,\"F\r\ny\",35,Mali\r\n")
+    bench.file(bench.customers / "crlf.csv", f'{CUSTOMERS_HEADER}\r\nc5,Ed,34,Mali\r\nc6,"F\r\ny",35,Mali\r\n')
     bench.file(bench.customers / "mac.csv", f"{CUSTOMERS_HEADER}\rc7,Gus,36,Mali")
     bench.file(bench.customers / "zipped.csv.gz", gzip.compress(f"{CUSTOMERS_HEADER}\nc8,Hal,37,Mali\n".encode()))
     (bench.customers / "sub folder").mkdir()
@@ -143,7 +143,9 @@ def test_a_header_is_matched_by_name_in_any_order_and_case(bench: Workbench) -> 
 
 
 def test_line_numbers_and_counts_hold_when_many_tasks_read_one_file(bench: Workbench) -> None:
-    bench.people(*[f"c{number},{'x' if number % 100 else 'bad'},{number % 100 or 'old'},Mali" for number in range(2000)])
+    bench.people(
+        *[f"c{number},{'x' if number % 100 else 'bad'},{number % 100 or 'old'},Mali" for number in range(2000)]
+    )
     bench.spark.conf.set("spark.sql.files.maxPartitionBytes", "4096")
     try:
         intake = read(bench)
