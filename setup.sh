@@ -56,7 +56,8 @@ setup_java() {
     local candidate answer
     local on_path=""
     if command -v java >/dev/null 2>&1; then
-        on_path=$(java -XshowSettings:properties -version 2>&1 | sed -n 's/^ *java.home = //p')
+        # Where there is no JDK, macOS has a java that only says so, and fails.
+        on_path=$(java -XshowSettings:properties -version 2>&1 | sed -n 's/^ *java.home = //p') || true
     fi
     for candidate in "${JAVA_HOME:-}" "$on_path" "$setup_venv"/java/*/ "$setup_venv"/java/*/Contents/Home \
         /usr/lib/jvm/*/ "$(/usr/libexec/java_home -v 17+ 2>/dev/null || true)"; do
@@ -94,9 +95,11 @@ setup_jars() {
             echo "setup: fetching $artifact $version" >&2
             mkdir -p "$folder"
             # Ivy comes with Spark, and finds the JAR where Spark itself would.
-            "$JAVA_HOME/bin/java" -cp "$spark_jars/*" org.apache.ivy.Main ${IVY_SETTINGS:+-settings "$IVY_SETTINGS"} \
-                -cache "$folder/ivy" -dependency "$group" "$artifact" "$version" -notransitive -confs default \
-                -retrieve "$folder/[artifact]-[revision].[ext].new" >"$folder/ivy.log" 2>&1 ||
+            # It runs inside the folder, since brackets in a path would mean something to it.
+            (cd "$folder" && "$JAVA_HOME/bin/java" -cp "$spark_jars/*" org.apache.ivy.Main \
+                ${IVY_SETTINGS:+-settings "$IVY_SETTINGS"} -cache ivy \
+                -dependency "$group" "$artifact" "$version" -notransitive -confs default \
+                -retrieve "[artifact]-[revision].[ext].new" >ivy.log 2>&1 && [ -f "$jar.new" ]) ||
                 setup_fail "$artifact could not be fetched; $folder/ivy.log says why. Run again to go on."
             found=$(setup_checksum "$jar.new")
             if [ "$found" != "$expected" ]; then

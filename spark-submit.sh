@@ -32,8 +32,12 @@ job_options=()
 env_name=${SALES_LAKEHOUSE_ENV:-local}
 master=""
 properties=""
+more_jars=""
+more_py_files=""
+more_class_path=""
 wants_help=no
 has_inputs=no
+is_dry_run=no
 
 while [ $# -gt 0 ]; do
     option=$1
@@ -68,6 +72,9 @@ while [ $# -gt 0 ]; do
         esac
         case "$option" in
         --properties-file) properties=$value ;;
+        --jars) more_jars=$value ;;
+        --py-files) more_py_files=$value ;;
+        --driver-class-path) more_class_path=$value ;;
         *)
             [ "$option" = --master ] && master=$value
             case "$option=$value" in --conf=spark.master=* | -c=spark.master=*) master=${value#*=} ;; esac
@@ -80,7 +87,10 @@ while [ $# -gt 0 ]; do
         ;;
     *)
         [ "$option" = --help ] || [ "$option" = -h ] && wants_help=yes
-        case "$option" in --transactions | --customers) has_inputs=yes ;; esac
+        case "$option" in
+        --transactions | --customers) has_inputs=yes ;;
+        --dry-run) is_dry_run=yes ;;
+        esac
         if [ "$option" = --env ]; then
             if [ "$has_value" = yes ]; then env_name=$value; else env_name=${1:-}; fi
         fi
@@ -111,22 +121,34 @@ fi
 [ -n "$master" ] || master=$(sed -n 's/^spark\.master[[:space:]=]*//p' "$properties" | tail -n 1)
 
 if [ "$job" = load_sales ] && [ "$env_name" = local ] && [ "$has_inputs" = no ] &&
-    [ -z "${SALES_LAKEHOUSE_TRANSACTIONS:-}${SALES_LAKEHOUSE_CUSTOMERS:-}" ] &&
-    [ ! -e data/transactions.csv ] && [ ! -e data/customer.csv ]; then
+    [ "$is_dry_run" = no ] && [ -z "${SALES_LAKEHOUSE_TRANSACTIONS:-}${SALES_LAKEHOUSE_CUSTOMERS:-}" ] &&
+    grep -q '^transactions: data/transactions.csv' "$SALES_LAKEHOUSE_CONF_DIR/local.yml" 2>/dev/null &&
+    [ ! -e data/transactions.csv ]; then
     "$PYSPARK_PYTHON" "$home/src/jobs/make_sample.py" --folder data
 fi
 
 case "$master" in
 "" | local*)
     # One process: what it needs is on its class path, and nothing has to travel.
-    travels=(--driver-class-path "${DELTA_JARS//,/:}" --conf "spark.sql.warehouse.dir=$home/.venv/spark-warehouse")
+    travels=(--driver-class-path "${DELTA_JARS//,/:}${more_class_path:+:$more_class_path}"
+        --conf "spark.sql.warehouse.dir=$home/.venv/spark-warehouse")
+    [ -z "$more_jars" ] || travels+=(--jars "$more_jars")
+    [ -z "$more_py_files" ] || travels+=(--py-files "$more_py_files")
     ;;
 *)
     package="$home/.venv/sales_lakehouse.zip"
     (cd "$home/src" && "$PYSPARK_PYTHON" -m zipfile -c "$package.$$" common jobs && mv "$package.$$" "$package")
-    travels=(--jars "$DELTA_JARS" --py-files "$package")
+    travels=(--jars "$DELTA_JARS${more_jars:+,$more_jars}" --py-files "$package${more_py_files:+,$more_py_files}")
+    [ -z "$more_class_path" ] || travels+=(--driver-class-path "$more_class_path")
     ;;
 esac
+
+# spark-submit stands between the job and the terminal: tell the job what it cannot see for itself.
+if [ -t 1 ] && [ -n "${TERM:-}" ] && [ "$TERM" != dumb ]; then
+    export TTY_COMPATIBLE=1 TTY_INTERACTIVE=1
+    COLUMNS=$(tput cols 2>/dev/null || echo 100)
+    export COLUMNS
+fi
 
 # Bash 3.2, which macOS has, stumbles over empty arrays without the ${...+...}.
 exec "$SPARK_HOME/bin/spark-submit" \

@@ -1,4 +1,4 @@
-"""New, late, corrected, moved, duplicate and contradictory rows, and customers that change: one history, step by step."""
+"""New, late, corrected, moved, duplicate and contradictory rows, and customers that change, step by step."""
 
 from __future__ import annotations
 

@@ -8,10 +8,11 @@ from pathlib import Path
 import duckdb
 import pytest
 from chispa import assert_df_equality
-from common.contract import AGGREGATE, CUSTOMERS, RUNS, SALES, TABLES
-from lakes import Workbench, arrow, assert_equals_recompute
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
+
+from common.contract import AGGREGATE, CUSTOMERS, RUNS, SALES, TABLES
+from lakes import Workbench, arrow, assert_equals_recompute
 
 SESSION_ZONES = ("UTC", "Asia/Kolkata", "America/Los_Angeles")
 
@@ -61,9 +62,8 @@ def test_the_lake_is_what_the_contract_says(loaded: Workbench) -> None:
     ]
 
     # The aggregate's own commit says which source versions it belongs to; the run's row has the ledger.
-    last = json.loads(
-        loaded.spark.sql(f"DESCRIBE HISTORY delta.`{loaded.path(AGGREGATE.name)}`").first()["userMetadata"]
-    )
+    history = loaded.spark.sql(f"DESCRIBE HISTORY delta.`{loaded.path(AGGREGATE.name)}`").collect()
+    last = json.loads(history[0]["userMetadata"])
     assert (last["sales_version"], last["customers_version"]) == (1, 1)
     run = loaded.table(RUNS.name).collect()[0]
     sales = next(feed for feed in run["feeds"] if feed["feed"] == "transactions")

@@ -1,4 +1,4 @@
-"""The cost of a run follows the change: files of other hours are neither rewritten nor read, and customers are broadcast."""
+"""The cost follows the change: files of other hours are neither rewritten nor read, and customers are broadcast."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
+
 from common.aggregate import aggregate_sales
 from common.contract import SALES
 from common.tables import Lake
@@ -60,8 +61,8 @@ def test_a_run_reads_and_rewrites_only_the_hours_that_change(bench: Workbench) -
             Path(path).rename(f"{path}.away")
     assert len(hidden) == 3
     loaded = bench.must_load()
-    for path in hidden:
-        Path(f"{path}.away").rename(path)
+    for file in hidden:
+        Path(f"{file}.away").rename(file)
 
     assert loaded.report is not None
     for figure in ("hours_touched", "groups_touched", "moved_sales"):

@@ -6,9 +6,10 @@ from datetime import datetime, timezone
 from decimal import Decimal
 
 import pytest
-from common import values
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
+
+from common import values
 
 WHOLE_NUMBERS = {
     "7": 7,

@@ -21,7 +21,8 @@ def run_command(
     arguments = vars(argument_parser(job, description).parse_args(argv))
     try:
         settings = load_settings(arguments)
-        run(SparkSession.builder.appName(job).getOrCreate(), settings)
+        spark = SparkSession.builder.appName(job).getOrCreate()
+        run(spark, settings)
     except SalesLakehouseError as error:
         print(f"{job}: {error}", file=sys.stderr)
         return error.exit_code

@@ -152,7 +152,7 @@ REJECTED = Table(
     name="rejected_rows",
     grain="One row per input row refused",
     columns=(
-        Column("rejected_id", "string", "SHA-256 of feed, file, line number and raw line"),
+        Column("rejected_id", "string", "SHA-256 of feed, file, content of the file, line number and raw line"),
         Column("feed", "string", "transactions or customers"),
         Column("file", "string", "The file as it was read"),
         Column("line_number", "bigint", "First line of the row in its file; the header is line 1"),

@@ -30,6 +30,7 @@ from common.tables import instant_of
 
 # A quoted value that spans more lines than this is taken for a quote that was never closed.
 MAX_LINES_OF_A_RECORD = 1000
+_LONGEST_HEADER = 10_000
 # More separators than this in one line stop Spark's parser with an error.
 _MAX_SEPARATORS = 1000
 # A value in quotes may hold anything, its own quotes doubled. Any other holds no line break and does not start with a
@@ -52,21 +53,19 @@ class InputFile:
 def list_files(spark: SparkSession, path: str) -> list[InputFile]:
     """The files that a path, folder (with its sub-folders) or glob stands for, in order of arrival.
 
-    Names that start with `_` or `.` are left out, as everywhere in Spark. Raises ConfigError where there is nothing.
+    Names that start with `_` or `.` are left out, as everywhere in Spark. Raises ConfigError where the path does not
+    exist or names such a file itself; an empty folder is no mistake.
     """
     reader = spark.read.format("binaryFile").option("recursiveFileLookup", "true")
     try:
         found = reader.load(path)
         all_paths = {_plain(unquote(uri)) for uri in found.inputFiles()}
-        listed = (
-            found.select(
-                "path",
-                F.col("length").alias("size"),
-                F.col("_metadata.file_path").alias("uri"),
-                F.unix_micros("modificationTime").alias("modified_micros"),
-            )
-            .collect()
-        )
+        listed = found.select(
+            "path",
+            F.col("length").alias("size"),
+            F.col("_metadata.file_path").alias("uri"),
+            F.unix_micros("modificationTime").alias("modified_micros"),
+        ).collect()
     except AnalysisException as error:
         if error.getCondition() == "PATH_NOT_FOUND":
             raise ConfigError(f"There is no file at {path}.") from error
@@ -112,12 +111,19 @@ def _read_header(spark: SparkSession, file: InputFile, feed: Feed) -> str:
 
 
 def _check_header(header: str, file: InputFile, feed: Feed) -> None:
+    if len(header) > _LONGEST_HEADER:
+        raise DataRefusedError(f"{file.path}, line 1: {len(header):,} characters long, this is no header.")
     names = columns_in(header)
+    if not set(names) & set(feed.column_names):
+        # What stands there is not quoted: it may be the first row of a file without a header, and personal.
+        hint = "is it separated by something else than commas?" if len(names) == 1 else "is the header missing?"
+        raise DataRefusedError(
+            f"{file.path}, line 1: none of the columns of {feed.name} ({_header_of(feed)}) stands there; {hint}"
+        )
     for name in names:
         if name not in feed.column_names:
-            hint = " (is it separated by something else than commas?)" if len(names) == 1 else ""
             raise DataRefusedError(
-                f"{file.path}, line 1: the header has the column {name!r}, which {feed.name} do not have{hint}; "
+                f"{file.path}, line 1: the header has the column {name!r}, which {feed.name} do not have; "
                 f"expected {_header_of(feed)} in any order."
             )
         if names.count(name) > 1:
@@ -146,7 +152,8 @@ def damaged_files_refused() -> Iterator[None]:
         if damaged is None:
             raise
         raise DataRefusedError(
-            f"{_plain(unquote(damaged[1]))} cannot be read to its end: it is damaged or not complete. Deliver it again."
+            f"{_plain(unquote(damaged[1]))} cannot be read to its end: it is damaged, not complete or not "
+            "permitted, or its name has a colon, which Hadoop cannot read. Deliver it again."
         ) from error
 
 
@@ -164,12 +171,13 @@ def read_lines(spark: SparkSession, files: list[InputFile]) -> DataFrame:
     return lines.join(F.broadcast(orders), on="uri", how="inner").select("file", "block", "position", "line")
 
 
-def stitched_lines(lines: DataFrame) -> DataFrame:
+def stitched_lines(lines: DataFrame, feed: Feed) -> DataFrame:
     """The lines with those that a quoted value spans put together again, one row per record.
 
     A line with an odd number of quotes opens or closes such a value. Lines are joined (by a line feed, whatever broke
-    them) only where the result is a record by the book; otherwise a quote is astray, and each line stands for itself,
-    so that a stray quote costs its own line and not the rest of the file. `block` is 0 and `position` counts lines.
+    them) only where the result is a record by the book, and none of them looks like a row in its own right; otherwise
+    a quote is astray, and each line stands for itself, so that a stray quote costs its own line and not the rest of
+    the file. `block` is 0 and `position` counts lines.
     """
     of_file = Window.partitionBy("file").orderBy("block", "position")
     lines_before = of_file.rowsBetween(Window.unboundedPreceding, -1)
@@ -190,7 +198,13 @@ def stitched_lines(lines: DataFrame) -> DataFrame:
         .agg(F.array_sort(F.collect_list(F.struct("number", "line"))).alias("parts"))
         .withColumn("joined", F.array_join("parts.line", "\n"))
     )
-    is_whole = (F.size("parts") > 1) & F.col("joined").rlike(_RECORD)
+    separators = len(feed.columns) - 1
+    looks_like_a_row = F.expr(
+        f"forall(parts.line, line -> length(line) - length(replace(line, ',')) = {separators}) OR "
+        f"exists(slice(parts.line, 2, greatest(size(parts) - 2, 0)), line -> NOT contains(line, '\"') AND "
+        f"length(line) - length(replace(line, ',')) = {separators})"
+    )
+    is_whole = (F.size("parts") > 1) & F.col("joined").rlike(_RECORD) & ~looks_like_a_row
     whole = F.array(F.struct(F.col("first_line").alias("number"), F.col("joined").alias("line")))
     return grouped.select(
         "file",
@@ -255,7 +269,9 @@ def _parse_layout(lines: DataFrame, columns: tuple[str, ...], headers: set[str],
 
 
 def _quotes_in(column: str) -> Column:
-    return F.length(column) - F.length(F.replace(F.col(column), F.lit('"')))
+    """How many quotes a line has, in any encoding: `length` would take two bytes of Latin-1 for one of UTF-8."""
+    text = F.decode(F.col(column).cast("binary"), "iso-8859-1")
+    return F.length(text) - F.length(F.replace(text, F.lit('"')))
 
 
 def _read_text(spark: SparkSession, files: list[InputFile]) -> DataFrame:

@@ -12,7 +12,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from common import feeds, quality
-from common.contract import REJECTED, RUNS, Feed
+from common.contract import REJECTED, RUNS, Feed, Table
 from common.errors import DataRefusedError
 from common.feeds import InputFile
 from common.quality import QualityRules, Rule
@@ -114,10 +114,11 @@ class Intake:
                     block.block,
                     bases[block.file, block.block] - block.first_position + 1,
                     self._path(block.file),
+                    self.fingerprints[block.file],
                 )
                 for block in self.blocks
             ],
-            "file int, block bigint, base bigint, path string",
+            "file int, block bigint, base bigint, path string, fingerprint string",
         )
         line_number = (F.col("position") + F.col("base")).alias("line_number")
         located = rows.join(F.broadcast(places), on=["file", "block"], how="inner").select(
@@ -127,8 +128,9 @@ class Intake:
             "raw_line",
             "reasons",
             "is_header",
+            "fingerprint",
         )
-        identity = F.concat_ws("\n", "feed", "file", F.col("line_number").cast("string"), "raw_line")
+        identity = F.concat_ws("\n", "feed", "file", "fingerprint", F.col("line_number").cast("string"), "raw_line")
         return (
             located.where(~(F.col("is_header") & (F.col("line_number") == 1)))
             .withColumn("rejected_id", F.sha2(identity, 256))
@@ -155,12 +157,12 @@ class Intake:
         return bases
 
 
-def read_feed(
-    spark: SparkSession, lake: Lake, feed: Feed, path: str, rules: QualityRules, settings: Settings
-) -> Intake:
-    """Read and check the files of a feed that were not loaded before."""
+def read_feed(lake: Lake, feed: Feed, table: Table, path: str, rules: QualityRules, settings: Settings) -> Intake:
+    """Read and check the files of a feed that were not loaded into its table before."""
+    spark = lake.spark
     listed = feeds.list_files(spark, path)
-    files = _not_loaded(lake, feed, listed)
+    loaded = None if settings.reload else _loaded_files(lake, feed, table)
+    files = _not_loaded(loaded, listed)
     if not files:
         return Intake(feed, [], len(listed), {}, _no_rows(spark, feed, rules, settings), [], [])
     with feeds.damaged_files_refused():
@@ -172,24 +174,28 @@ def read_feed(
     persisted = [rows]
     with feeds.damaged_files_refused():
         blocks = _summarize(rows, row_rules)
-    fingerprints = _fingerprints(blocks)
-
-    known = _known_fingerprints(lake, feed, fingerprints)
-    files = [file for file in files if file.order not in known]
-    rows = rows.where(F.col("file").isin([file.order for file in files]))
-    blocks = [block for block in blocks if block.file not in known]
 
     quoted = sorted({block.file for block in blocks if block.has_open_quote})
     if quoted:
-        stitched = feeds.stitched_lines(lines.where(F.col("file").isin(quoted)))
+        stitched = feeds.stitched_lines(lines.where(F.col("file").isin(quoted)), feed)
         kept_headers = {file: header for file, header in headers.items() if file in quoted}
         again = _checked(stitched, kept_headers, feed, rules, settings).persist()
         persisted.append(again)
         rows = rows.where(~F.col("file").isin(quoted)).unionByName(again)
         blocks = [block for block in blocks if block.file not in quoted] + _summarize(again, row_rules)
 
-    kept = {file.order: fingerprints[file.order] for file in files}
-    return Intake(feed, files, len(listed) - len(files), kept, rows, persisted, blocks)
+    fingerprints = _fingerprints(blocks)
+    known = _known_fingerprints(loaded, fingerprints)
+    kept = [file for file in files if file.order not in known]
+    return Intake(
+        feed=feed,
+        files=kept,
+        skipped=len(listed) - len(kept),
+        fingerprints={file.order: fingerprints[file.order] for file in kept},
+        rows=rows.where(F.col("file").isin([file.order for file in kept])),
+        persisted=persisted,
+        blocks=[block for block in blocks if block.file not in known],
+    )
 
 
 def check_unchanged(spark: SparkSession, path: str, intake: Intake) -> None:
@@ -276,41 +282,46 @@ def _fingerprints(blocks: list[Block]) -> dict[int, str]:
     return {file: f"{first:016x}{second:016x}" for file, (first, second) in sums.items()}
 
 
-def _not_loaded(lake: Lake, feed: Feed, files: list[InputFile]) -> list[InputFile]:
-    """The files that no earlier run loaded, by path, size and modification time; they are not even opened."""
-    version = lake.version(RUNS)
-    if version is None or not files:
+def _loaded_files(lake: Lake, feed: Feed, table: Table) -> DataFrame | None:
+    """The files that earlier runs loaded, as far as the feed's table still holds what they loaded; None where none.
+
+    A table that was deleted, or brought back from an older copy, has fewer versions than those runs wrote.
+    """
+    runs, version = lake.version(RUNS), lake.version(table)
+    if runs is None or version is None:
+        return None
+    still_holds = f"exists(tables, t -> t.table = '{table.name}' AND t.version_written <= {int(version)})"
+    files = lake.read(RUNS, runs).where(still_holds).select("started_at", F.inline("files"))
+    return files.where(F.col("feed") == feed.name)
+
+
+def _not_loaded(loaded: DataFrame | None, files: list[InputFile]) -> list[InputFile]:
+    """The files that no earlier run loaded, by path, size and modification time; the others are not even opened."""
+    if loaded is None or not files:
         return files
-    candidates = lake.spark.createDataFrame(
+    candidates = loaded.sparkSession.createDataFrame(
         [(file.order, file.path, file.size, file.modified_at) for file in files],
         "order int, path string, size bigint, modified_at timestamp",
     )
-    loaded = _loaded_files(lake, version, feed).where(
-        F.col("modified_at") < F.col("started_at") - F.expr(f"INTERVAL {_CLOCK_GRAIN.total_seconds():.0f} SECONDS")
-    )
-    same = candidates.join(loaded, on=["path", "size", "modified_at"], how="left_semi").select("order").collect()
+    clock_grain = F.expr(f"INTERVAL {_CLOCK_GRAIN.total_seconds():.0f} SECONDS")
+    trusted = loaded.where(F.col("modified_at") < F.col("started_at") - clock_grain)
+    same = candidates.join(trusted, on=["path", "size", "modified_at"], how="left_semi").select("order").collect()
     orders = {row["order"] for row in same}
     return [file for file in files if file.order not in orders]
 
 
-def _known_fingerprints(lake: Lake, feed: Feed, fingerprints: dict[int, str]) -> set[int]:
+def _known_fingerprints(loaded: DataFrame | None, fingerprints: dict[int, str]) -> set[int]:
     """The files whose content was loaded before, or stands in an earlier file of this run."""
-    version = lake.version(RUNS)
-    loaded: set[str] = set()
-    if version is not None:
-        found = _loaded_files(lake, version, feed).where(F.col("fingerprint").isin(sorted(set(fingerprints.values()))))
-        loaded = {row["fingerprint"] for row in found.select("fingerprint").distinct().collect()}
+    seen: set[str] = set()
+    if loaded is not None:
+        found = loaded.where(F.col("fingerprint").isin(sorted(set(fingerprints.values()))))
+        seen = {row["fingerprint"] for row in found.select("fingerprint").distinct().collect()}
     known: set[int] = set()
     for order, fingerprint in sorted(fingerprints.items()):
-        if fingerprint in loaded:
+        if fingerprint in seen:
             known.add(order)
-        loaded.add(fingerprint)
+        seen.add(fingerprint)
     return known
-
-
-def _loaded_files(lake: Lake, version: int, feed: Feed) -> DataFrame:
-    runs = lake.read(RUNS, version).select("started_at", F.inline("files"))
-    return runs.where(F.col("feed") == feed.name)
 
 
 def _no_rows(spark: SparkSession, feed: Feed, rules: QualityRules, settings: Settings) -> DataFrame:

@@ -28,7 +28,6 @@ def lock_lake(spark: SparkSession, folder: str | None, run_id: str) -> Iterator[
     if folder is None or jvm is None or "://" in folder:
         yield
         return
-    folder = folder.removeprefix("file:")
     os.makedirs(folder, exist_ok=True)
     path = os.path.join(folder, LOCK_FILE)
     file = jvm.java.io.RandomAccessFile(path, "rw")

@@ -75,6 +75,8 @@ def load_rules(path: Path) -> QualityRules:
         rules = QualityRules.model_validate(content)
     except OSError as error:
         raise ConfigError(f"Cannot read the quality rules {path}: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not in UTF-8.") from error
     except yaml.YAMLError as error:
         raise ConfigError(f"{path} is not valid YAML: {error}") from error
     except ValidationError as error:
@@ -83,6 +85,9 @@ def load_rules(path: Path) -> QualityRules:
         raise ConfigError(f"{path}: {where}: {first['msg']}.") from error
     for section, names in ESSENTIAL_RULES.items():
         _check_section(path, section, getattr(rules, section), names)
+    for rule in rules.structure:
+        if rule.criticality == "warn":
+            raise ConfigError(f"{path}: structure: {rule.name} cannot warn: such a row has no values to keep.")
     return rules
 
 

@@ -22,6 +22,7 @@ from common.tables import Commit, Lake, hours_condition, instant_of
 
 # Commits that move rows between files, or drop old files, and change no row.
 _MAINTENANCE = {"OPTIMIZE", "VACUUM START", "VACUUM END"}
+_UNREADABLE_CHANGES = "the changes since the last run can no longer be read"
 # How far back the last commit that is no maintenance is looked for: a little at first, since each step costs a read.
 _LOOK_BACK = (1, 32, 1024)
 
@@ -66,7 +67,7 @@ def pin_sources(lake: Lake) -> Sources:
 
 
 def refresh_aggregate(lake: Lake, note: Mapping[str, object]) -> Refreshed:
-    """Make customer_aggregated_data what a full recompute would be, in one commit at most."""
+    """Make customer_aggregated_data what a full recompute would be, in one commit or none."""
     sources = pin_sources(lake)
     recorded = recorded_sources(lake)
     if isinstance(recorded, str):
@@ -76,20 +77,19 @@ def refresh_aggregate(lake: Lake, note: Mapping[str, object]) -> Refreshed:
     reason = _why_not_incremental(lake, recorded, sources)
     if reason:
         return _refresh_whole(lake, sources, note, reason=reason)
-    groups = changed_groups(lake, recorded, sources).persist()
     try:
-        try:
-            per_hour = _per_hour(groups)
-        except (PySparkException, Py4JJavaError):
-            return _refresh_whole(lake, sources, note, reason="the changes since the last run can no longer be read")
-        hours = sorted(per_hour)
-        if not hours:
-            return Refreshed(None, [], 0, None)
-        commit = _merge_groups(lake, sources, groups, hours, note)
-        _check_sums(lake, sources, hours)
-        return Refreshed(None, hours, sum(per_hour.values()), commit)
-    finally:
-        groups.unpersist()
+        groups = changed_groups(lake, recorded, sources).persist()
+        per_hour = _per_hour(groups)
+    except (PySparkException, Py4JJavaError):
+        return _refresh_whole(lake, sources, note, reason=_UNREADABLE_CHANGES)
+    hours = sorted(per_hour)
+    if not hours:
+        return Refreshed(None, [], 0, None)
+    commit = _merge_groups(lake, sources, groups, hours, note)
+    groups.unpersist()
+    if not _sums_agree(lake, sources, hours):
+        return _refresh_whole(lake, sources, note, reason="its sums did not agree with those of the sales")
+    return Refreshed(None, hours, sum(per_hour.values()), commit)
 
 
 def recorded_sources(lake: Lake) -> Sources | str:
@@ -104,6 +104,8 @@ def recorded_sources(lake: Lake) -> Sources | str:
         return "it is new"
     if last.note.get("logic_version") is None or last.operation == "RESTORE":
         return f"its version {last.version} ({last.operation}) is not a run's"
+    if last.note.get("follows") != last.version - 1:
+        return f"someone else wrote it just before version {last.version}"
     if last.note["logic_version"] != LOGIC_VERSION:
         return f"it was computed by logic version {last.note['logic_version']}, this is {LOGIC_VERSION}"
     return Sources(
@@ -120,21 +122,23 @@ def plan_refresh(lake: Lake, sales: DataFrame, customers: DataFrame) -> tuple[li
     """
     recorded = recorded_sources(lake)
     groups = sales.select(*AGGREGATE.key)
-    if HOUR in sales.columns and lake.version(SALES) is not None:
+    if lake.version(SALES) is not None:
         held = sales.where("current_values IS NOT NULL").select(*[f"current_values.{c}" for c in AGGREGATE.key])
         groups = groups.union(held)
-    if isinstance(recorded, str):
-        whole: str | None = recorded
+    if isinstance(recorded, Sources):
+        sources = pin_sources(lake)
+        whole = _why_not_incremental(lake, recorded, sources)
+        if whole is None:
+            aggregate = lake.read(AGGREGATE, lake.version(AGGREGATE)).select(*AGGREGATE.key)
+            try:
+                pending = changed_groups(lake, recorded, sources)
+                per_hour = _per_hour(groups.union(pending).union(groups_of_customers(aggregate, customers)).distinct())
+                return sorted(per_hour), sum(per_hour.values()), None
+            except (PySparkException, Py4JJavaError):
+                whole = _UNREADABLE_CHANGES
     else:
-        whole = _why_not_incremental(lake, recorded, pin_sources(lake))
-    if whole:
-        groups = groups.union(lake.read(SALES, lake.version(SALES)).select(*AGGREGATE.key))
-    else:
-        assert isinstance(recorded, Sources)
-        aggregate = lake.read(AGGREGATE, lake.version(AGGREGATE)).select(*AGGREGATE.key)
-        groups = groups.union(changed_groups(lake, recorded, pin_sources(lake)))
-        groups = groups.union(groups_of_customers(aggregate, customers))
-    per_hour = _per_hour(groups.distinct())
+        whole = recorded
+    per_hour = _per_hour(groups.union(lake.read(SALES, lake.version(SALES)).select(*AGGREGATE.key)).distinct())
     return sorted(per_hour), sum(per_hour.values()), whole
 
 
@@ -182,7 +186,11 @@ def _merge_groups(
 def _refresh_whole(lake: Lake, sources: Sources, note: Mapping[str, object], *, reason: str) -> Refreshed:
     rows = aggregate_sales(lake.read(SALES, sources.sales_version), lake.read(CUSTOMERS, sources.customers_version))
     commit = lake.replace(AGGREGATE, rows, note={**note, **sources.as_note()})
-    _check_sums(lake, sources, hours=None)
+    if not _sums_agree(lake, sources, hours=None):
+        raise LakeError(
+            f"{lake.place(AGGREGATE)} does not add up: its rows, units or amount are not those of {lake.place(SALES)}, "
+            "even recomputed whole. Please report this."
+        )
     per_hour = _per_hour(lake.read(AGGREGATE, lake.version(AGGREGATE)))
     return Refreshed(reason, sorted(per_hour), sum(per_hour.values()), commit)
 
@@ -205,8 +213,8 @@ def _why_not_incremental(lake: Lake, recorded: Sources, sources: Sources) -> str
     return None
 
 
-def _check_sums(lake: Lake, sources: Sources, hours: list[datetime] | None) -> None:
-    """Raise LakeError where rows, units or money of the touched hours were not conserved from sales to aggregate."""
+def _sums_agree(lake: Lake, sources: Sources, hours: list[datetime] | None) -> bool:
+    """Whether rows, units and money of the touched hours (None: of all) are the same in sales and in the aggregate."""
     condition = "true" if hours is None else hours_condition(HOUR, hours)
     sales = lake.read(SALES, sources.sales_version).where(condition)
     aggregate = lake.read(AGGREGATE, lake.version(AGGREGATE)).where(condition)
@@ -214,11 +222,7 @@ def _check_sums(lake: Lake, sources: Sources, hours: list[datetime] | None) -> N
     sold = sales.agg(F.lit("sales"), F.count(F.lit(1)), F.sum("QUANTITY"), amount)
     held = aggregate.agg(F.lit("aggregate"), F.sum("TRANSACTION_COUNT"), F.sum("QUANTITY"), F.sum("AMOUNT"))
     sums = {table: tuple(value or 0 for value in values) for table, *values in sold.union(held).collect()}
-    if sums["sales"] != sums["aggregate"]:
-        raise LakeError(
-            f"{lake.place(AGGREGATE)} does not add up: sales have (rows, units, amount) {sums['sales']}, "
-            f"the aggregate {sums['aggregate']}. Please report this; drop the aggregate and run again to recompute it."
-        )
+    return sums["sales"] == sums["aggregate"]
 
 
 def _per_hour(groups: DataFrame) -> dict[datetime, int]:

@@ -18,6 +18,8 @@ from rich.table import Table as RichTable
 
 from common.intake import RuleCount
 
+_WIDTH_OF_NO_TERMINAL = 120
+
 
 @dataclass(frozen=True)
 class FeedLedger:
@@ -70,6 +72,9 @@ class RunReport:
 
     @property
     def changed_nothing(self) -> bool:
+        """Whether no table got a new version; of a dry run, whether none would."""
+        if self.dry_run:
+            return self.groups_touched == 0 and not any(ledger.new or ledger.corrected for ledger in self.feeds)
         return all(t.version_read == t.version_written for t in self.tables)
 
     def as_json(self) -> str:
@@ -82,7 +87,10 @@ class Reporter:
 
     def __init__(self, *, steps: int, as_json: bool) -> None:
         self._as_json = as_json
-        self._console = Console(file=sys.stderr if as_json else sys.stdout, highlight=False, soft_wrap=True)
+        # spark-submit merges what a Python job writes to standard error into its standard output: beside JSON, silence.
+        self._console = Console(file=sys.stdout, quiet=as_json, highlight=False, soft_wrap=True)
+        if not self._console.is_terminal:
+            self._console.width = _WIDTH_OF_NO_TERMINAL
         self._done = 0
         self._steps = steps
         self._progress = Progress(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -52,6 +53,7 @@ class Settings(BaseSettings):
     dry_run: Annotated[bool, Field(description="read and check everything, say what would change, write nothing")] = (
         False
     )
+    reload: Annotated[bool, Field(description="load all the files found, those that were loaded before too")] = False
     json_: Annotated[
         bool, Field(alias="json", description="print the report as one JSON object on standard output")
     ] = False
@@ -85,8 +87,9 @@ class Settings(BaseSettings):
     @field_validator("transactions", "customers", "lake")
     @classmethod
     def _is_absolute(cls, value: str | None) -> str | None:
-        if value is None or "://" in value or value.startswith(("/", "file:", "dbfs:")):
-            return value.rstrip("/") if value else value
+        value = value and re.sub(r"^file:/+", "/", value)
+        if value is None or "://" in value or value.startswith(("/", "dbfs:")):
+            return value if value is None or value == "/" else value.rstrip("/")
         return os.path.abspath(value)
 
     @model_validator(mode="after")
@@ -161,14 +164,16 @@ def load_settings(arguments: dict[str, Any]) -> Settings:
     except ValidationError as error:
         problems = [f"{'.'.join(map(str, e['loc'])) or 'settings'}: {_reason(e)}" for e in error.errors()]
         raise ConfigError(f"Wrong configuration ({path}, variables or arguments): {'; '.join(problems)}.") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not valid YAML: {error}") from error
+    except (yaml.YAMLError, OSError, ValueError, TypeError) as error:
+        raise ConfigError(f"{path} is no YAML file of keys and values: {error}") from error
     return settings
 
 
 def _other_place_cleared(arguments: dict[str, Any]) -> dict[str, None]:
     """A lake named by argument or variable replaces the catalog of the file, and the other way round."""
-    named = {name for name in ("lake", "catalog", "schema") if name in arguments or PREFIX + name.upper() in os.environ}
+    places = ("lake", "catalog", "schema")
+    by_argument = {name for name in places if name in arguments}
+    named = by_argument or {name for name in places if PREFIX + name.upper() in os.environ}
     if named == {"lake"}:
         return {"catalog": None, "schema": None}
     if named and "lake" not in named:

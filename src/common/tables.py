@@ -181,19 +181,20 @@ class Lake:
         view = f"source_of_{table.name}"
         source.createOrReplaceTempView(view)
         try:
-            with self._note_in_commit(note):
+            with self._note_in_commit({**note, "follows": before}):
                 self.spark.sql(sql.format(table=self.name(table), source=view))
         finally:
             self.spark.catalog.dropTempView(view)
         newest = self._read_history(table, limit=1)[0]
         if newest.version == before:
             return None
-        self._seen[table.name] = [newest, *self._seen[table.name]] if newest.version == (before or 0) + 1 else [newest]
-        if newest.note.get("run_id") != note["run_id"]:
+        is_next = before is not None and newest.version == before + 1
+        if newest.note.get("run_id") != note["run_id"] or not is_next:
             raise LakeError(
-                f"{self.place(table)}: version {newest.version} was written by someone else during this run. "
-                "Nothing is lost; run again to bring the tables into step."
+                f"{self.place(table)} was written by someone else during this run (version {newest.version}): "
+                "only one writer at a time is safe. Stop the other one and run again with --reload."
             )
+        self._seen[table.name] = [newest, *self._seen[table.name]]
         return newest
 
     @contextmanager
@@ -239,7 +240,7 @@ def check_is_writable(folder: str) -> None:
     """Raise LakeError where a local lake folder cannot be written; other stores tell by themselves."""
     if "://" in folder:
         return
-    path = os.path.abspath(folder.removeprefix("file:"))
+    path = os.path.abspath(folder)
     while not os.path.exists(path):
         path = os.path.dirname(path)
     if not os.path.isdir(path):

@@ -20,7 +20,7 @@ _TIME = (
 
 def cleaned_text(value: Column) -> Column:
     """The value without the spaces and tabs around it; null where nothing is left."""
-    trimmed = F.regexp_replace(value, r"^[ \t]+|[ \t]+$", "")
+    trimmed = F.regexp_replace(value, r"^[ \t]+|[ \t]+\z", "")
     return F.nullif(trimmed, F.lit(""))
 
 

@@ -28,6 +28,7 @@ from common.quality import QualityRules, load_rules, names_of
 from common.refresh import plan_refresh, refresh_aggregate
 from common.report import Reporter, RunReport, TableVersions
 from common.runs import record_run
+from common.session import check_session
 from common.settings import Settings
 from common.tables import Lake, check_is_writable
 
@@ -41,6 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(spark: SparkSession, settings: Settings) -> RunReport:
     """Read both feeds, check every row, and merge what is new or changed; returns what the run did."""
+    check_session(spark)
     rules = load_rules(settings.rules_path)
     report = RunReport(
         run_id=uuid.uuid4().hex,
@@ -99,7 +101,7 @@ def _decide(
     decisions: list[Decision] = []
     for feed, table in ((CUSTOMERS_FEED, CUSTOMERS), (TRANSACTIONS, SALES)):
         with reporter.step(f"Read and check {feed.name}") as said:
-            intake = read_feed(lake.spark, lake, feed, paths[feed], rules, settings)
+            intake = read_feed(lake, feed, table, paths[feed], rules, settings)
             known = [lake.read(CUSTOMERS, versions[CUSTOMERS.name]), *[d.changes for d in decisions]]
             decision = decide(lake, intake, table, versions[table.name], rules, known)
             decisions.append(decision)

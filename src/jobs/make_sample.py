@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from common.contract import CUSTOMERS_FEED, TRANSACTIONS
+from common.errors import SalesLakehouseError
 
 FIRST_HOUR = datetime(2025, 2, 22, 16)
 _FIRST_NAMES = (
@@ -51,12 +52,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1, help="the same seed makes the same files (default: 1)")
     options = parser.parse_args(argv)
     rng = random.Random(options.seed)
-    options.folder.mkdir(parents=True, exist_ok=True)
-    customers = list(_customers(rng, options.customers))
-    _write(options.folder / "customer.csv", CUSTOMERS_FEED.column_names, customers)
+    if min(options.transactions, options.customers, options.hours) < 1:
+        parser.error("--transactions, --customers and --hours are at least 1")
+    customers = _customers(rng, options.customers)
     sales = _transactions(rng, options.transactions, options.customers, options.hours)
-    _write(options.folder / "transactions.csv", TRANSACTIONS.column_names, sales)
-    print(f"make_sample: {options.transactions:,} transactions and {options.customers:,} customers in {options.folder}")
+    try:
+        options.folder.mkdir(parents=True, exist_ok=True)
+        _write(options.folder / "customer.csv", CUSTOMERS_FEED.column_names, customers)
+        _write(options.folder / "transactions.csv", TRANSACTIONS.column_names, sales)
+    except OSError as error:
+        print(f"make_sample: cannot write {error.filename}: {error.strerror}", file=sys.stderr)
+        return SalesLakehouseError.exit_code
+    counts = f"{options.transactions:,} transactions and {options.customers:,} customers"
+    print(f"make_sample: {counts} in {options.folder}", file=sys.stderr)
     return 0
 
 
@@ -74,11 +82,14 @@ def _transactions(rng: random.Random, count: int, customers: int, hours: int) ->
         yield [identity, 1000 + rng.randrange(customers), rng.randint(1, 100), rng.randint(1, 10), price, time]
 
 
-def _write(path: Path, header: list[str], rows: Iterator[list[object]] | list[list[object]]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
+def _write(path: Path, header: list[str], rows: Iterator[list[object]]) -> None:
+    """Write a file that is whole or not there."""
+    unfinished = path.with_name(f"_{path.name}")
+    with unfinished.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
         writer.writerows(rows)
+    unfinished.replace(path)
 
 
 if __name__ == "__main__":
