@@ -81,7 +81,7 @@ class Workbench:
         arguments = [
             f"--transactions={transactions or self.transactions}",
             f"--customers={customers or self.customers}",
-            f"--lake={self.lake}",
+            *([] if any(option.startswith("--schema") for option in options) else [f"--lake={self.lake}"]),
             "--max-rejected-share=1",
             "--json",
             *options,

@@ -91,6 +91,29 @@ def test_the_lake_is_what_the_contract_says(loaded: Workbench) -> None:
     assert {table.name for table in TABLES} == {path.parent.name for path in loaded.lake.glob("*/_delta_log")}
 
 
+def test_a_lake_in_a_catalog_is_loaded_like_one_in_a_folder(bench: Workbench) -> None:
+    bench.people("c1,Ann,30,Mali")
+    bench.sales("t1,c1,p1,2,1.50,2025-02-22 23:45:00", "t2,c1,p1,1,0.05,2025-02-22 22:00:00")
+    place = ["--catalog=spark_catalog", "--schema=sales_lake"]
+    missing = bench.load(*place)
+    assert missing.exit_code == 2
+    assert "spark_catalog.sales_lake does not exist" in missing.error
+
+    bench.spark.sql("CREATE SCHEMA sales_lake")
+    try:
+        first = bench.must_load(*place)
+        bench.sales("t1,c1,p1,3,1.50,2025-02-22 23:45:00")
+        second = bench.must_load(*place)
+        name = f"spark_catalog.sales_lake.{AGGREGATE.name}"
+        amounts = bench.spark.sql(f"SELECT AMOUNT FROM {name} ORDER BY AMOUNT").collect()
+    finally:
+        bench.spark.sql("DROP SCHEMA sales_lake CASCADE")
+    assert first.ledger() == {"rows_read": 2, "new": 2}
+    assert second.ledger() == {"rows_read": 1, "corrected": 1}
+    assert [str(amount) for (amount,) in amounts] == ["0.05", "4.50"]
+    assert not bench.lake.exists()
+
+
 def test_what_a_stranger_did_to_a_table_is_repaired_and_maintenance_is_no_stranger(loaded: Workbench) -> None:
     spark, aggregate, sales = loaded.spark, loaded.path(AGGREGATE.name), loaded.path(SALES.name)
 

@@ -14,7 +14,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from common.contract import HOUR, Table
-from common.errors import LakeError
+from common.errors import ConfigError, LakeError
 
 _USER_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 _IS_MISSING = {
@@ -60,9 +60,15 @@ class Lake:
     def create(self, tables: Sequence[Table]) -> None:
         """Create the tables that are not there yet, each with its constraints in its first commit."""
         for table in tables:
-            if self.newest(table) is None:
+            if self.newest(table) is not None:
+                continue
+            try:
                 self.spark.sql(_create_statement(self.name(table), table))
-                del self._seen[table.name]
+            except AnalysisException as error:
+                if error.getCondition() == "SCHEMA_NOT_FOUND":
+                    raise ConfigError(f"schema: {'.'.join(self._prefix)} does not exist: CREATE SCHEMA it.") from error
+                raise
+            del self._seen[table.name]
 
     def newest(self, table: Table) -> Commit | None:
         """The newest commit that this run knows of: its own, or the one it first saw; None where there is no table."""
