@@ -72,7 +72,12 @@ setup_java() {
     fi
     case "$answer" in
     y | Y | yes | YES | true | 1)
-        "$setup_venv/bin/python" -c 'import sys, jdk; jdk.install("17", path=sys.argv[1])' "$setup_venv/java" ||
+        "$setup_venv/bin/python" -c '
+import sys, jdk
+try:
+    jdk.install("17", path=sys.argv[1])
+except (jdk.JdkError, OSError) as error:
+    sys.exit(f"setup: {error}")' "$setup_venv/java" ||
             setup_fail "no JDK could be downloaded; install one: apt-get install openjdk-17-jre-headless, or brew install openjdk@17."
         INSTALL_JAVA=no setup_java
         ;;

@@ -51,6 +51,12 @@ def test_a_run_reads_and_rewrites_only_the_hours_that_change(bench: Workbench) -
     assert snapshot(bench.folder) == files
     assert planned.report is not None
     assert {time[:13].replace("T", " ") for time in planned.report["hours_touched"]} == touched
+    assert planned.report["groups_named"] == [
+        "c1 p2 2025-02-22 01:00",
+        "c1 p1 2025-02-22 02:00",
+        "c1 p1 2025-02-22 03:00",
+        "c2 p1 2025-02-23 00:00",
+    ]
 
     # Data files of the other hours are taken away: a run that read one of them would fail.
     hidden = []

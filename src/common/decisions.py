@@ -11,13 +11,11 @@ from pyspark.sql import functions as F
 from common import arrivals, quality
 from common.contract import HOUR, Feed, Table
 from common.errors import DataRefusedError
-from common.intake import Intake, RuleCount
+from common.intake import ROW, Intake
+from common.ledger import FeedLedger, RuleCount
 from common.quality import QualityRules
-from common.report import FeedLedger
-from common.tables import Lake, hours_condition, instant_of
-from common.values import hour_of
-
-_ROW = ("file", "block", "position")
+from common.tables import Lake, hours_condition
+from common.values import hour_of, instant_of
 
 
 @dataclass(frozen=True)
@@ -156,7 +154,7 @@ def _count_outcomes(outcomes: DataFrame, is_of_sales: bool, intake: Intake) -> _
             F.unix_seconds(f"current_values.{HOUR}").alias("held_hour"),
             (F.col("is_last") & ~F.col("is_known_customer")).alias("is_unknown"),
         ]
-    found = outcomes.groupBy(*columns).agg(F.count(F.lit(1)).alias("rows"), F.min(F.struct(*_ROW)).alias("first"))
+    found = outcomes.groupBy(*columns).agg(F.count(F.lit(1)).alias("rows"), F.min(F.struct(*ROW)).alias("first"))
     counts = _Counts()
     for row in sorted(found.collect(), key=lambda row: tuple(row["first"])):
         rows = row["rows"]

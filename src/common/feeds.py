@@ -26,7 +26,7 @@ from common import values
 from common.contract import Feed
 from common.encodings import decoded, is_decodable
 from common.errors import ConfigError, DataRefusedError
-from common.tables import instant_of
+from common.values import instant_of
 
 # A quoted value that spans more lines than this is taken for a quote that was never closed.
 MAX_LINES_OF_A_RECORD = 1000

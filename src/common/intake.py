@@ -6,32 +6,24 @@ Every row read is accepted or refused here; what becomes of the accepted ones is
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from common import feeds, quality
-from common.contract import REJECTED, RUNS, Feed, Table
+from common.contract import REJECTED, Feed, Table
 from common.errors import DataRefusedError
 from common.feeds import InputFile
+from common.ledger import RuleCount
+from common.loaded_files import known_fingerprints, loaded_files, not_loaded
 from common.quality import QualityRules, Rule
 from common.settings import Settings
 from common.tables import Lake
 
-# A file that changed this shortly before a run read it may have changed again within the clock's grain.
-_CLOCK_GRAIN = timedelta(seconds=2)
-_ROW = ("file", "block", "position")
+# Where a row stands: what identifies it within the files of a feed.
+ROW = ("file", "block", "position")
 # Every file breaks this rule once, with its first line.
 HEADER_RULE = "header_is_not_repeated"
-
-
-@dataclass(frozen=True)
-class RuleCount:
-    """How many rows broke a rule, and where the first of them stands."""
-
-    rows: int
-    first_place: str
 
 
 @dataclass(frozen=True)
@@ -74,7 +66,7 @@ class Intake:
     @property
     def accepted(self) -> DataFrame:
         """The feed's columns of each row that broke no rule that rejects, and where it stood."""
-        return self.rows.where(~F.col("is_rejected") & ~F.col("is_blank")).select(*_ROW, *self.feed.column_names)
+        return self.rows.where(~F.col("is_rejected") & ~F.col("is_blank")).select(*ROW, *self.feed.column_names)
 
     def broken(self) -> dict[str, RuleCount]:
         """The rules that rows broke, each with its count and the first place."""
@@ -100,11 +92,11 @@ class Intake:
     def rejected_rows(self, run_id: str, started_at: str, together: DataFrame | None) -> DataFrame:
         """The refused rows as the rejected_rows table has them; `together` adds those refused beside others."""
         rows = self.rows.where(F.col("is_rejected") & ~F.col("is_blank")).select(
-            *_ROW, "raw_line", "is_header", F.col("broken_rules").alias("reasons")
+            *ROW, "raw_line", "is_header", F.col("broken_rules").alias("reasons")
         )
         if together is not None:
-            reasons = together.select(*_ROW, F.col("broken_rules").alias("reasons"))
-            others = self.rows.select(*_ROW, "raw_line", "is_header").join(reasons, on=list(_ROW), how="inner")
+            reasons = together.select(*ROW, F.col("broken_rules").alias("reasons"))
+            others = self.rows.select(*ROW, "raw_line", "is_header").join(reasons, on=list(ROW), how="inner")
             rows = rows.unionByName(others)
         bases = self._line_bases()
         places = rows.sparkSession.createDataFrame(
@@ -161,8 +153,8 @@ def read_feed(lake: Lake, feed: Feed, table: Table, path: str, rules: QualityRul
     """Read and check the files of a feed that were not loaded into its table before."""
     spark = lake.spark
     listed = feeds.list_files(spark, path)
-    loaded = None if settings.reload else _loaded_files(lake, feed, table)
-    files = _not_loaded(loaded, listed)
+    loaded = None if settings.reload else loaded_files(lake, feed, table)
+    files = not_loaded(loaded, listed)
     if not files:
         return Intake(feed, [], len(listed), {}, _no_rows(spark, feed, rules, settings), [], [])
     with feeds.damaged_files_refused():
@@ -185,7 +177,7 @@ def read_feed(lake: Lake, feed: Feed, table: Table, path: str, rules: QualityRul
         blocks = [block for block in blocks if block.file not in quoted] + _summarize(again, row_rules)
 
     fingerprints = _fingerprints(blocks)
-    known = _known_fingerprints(loaded, fingerprints)
+    known = known_fingerprints(loaded, fingerprints)
     kept = [file for file in files if file.order not in known]
     return Intake(
         feed=feed,
@@ -280,48 +272,6 @@ def _fingerprints(blocks: list[Block]) -> dict[int, str]:
         total[0] = (total[0] + (high_1 << 32) + low_1) % (1 << 64)
         total[1] = (total[1] + (high_2 << 32) + low_2) % (1 << 64)
     return {file: f"{first:016x}{second:016x}" for file, (first, second) in sums.items()}
-
-
-def _loaded_files(lake: Lake, feed: Feed, table: Table) -> DataFrame | None:
-    """The files that earlier runs loaded, as far as the feed's table still holds what they loaded; None where none.
-
-    A table that was deleted, or brought back from an older copy, has fewer versions than those runs wrote.
-    """
-    runs, version = lake.version(RUNS), lake.version(table)
-    if runs is None or version is None:
-        return None
-    still_holds = f"exists(tables, t -> t.table = '{table.name}' AND t.version_written <= {int(version)})"
-    files = lake.read(RUNS, runs).where(still_holds).select("started_at", F.inline("files"))
-    return files.where(F.col("feed") == feed.name)
-
-
-def _not_loaded(loaded: DataFrame | None, files: list[InputFile]) -> list[InputFile]:
-    """The files that no earlier run loaded, by path, size and modification time; the others are not even opened."""
-    if loaded is None or not files:
-        return files
-    candidates = loaded.sparkSession.createDataFrame(
-        [(file.order, file.path, file.size, file.modified_at) for file in files],
-        "order int, path string, size bigint, modified_at timestamp",
-    )
-    clock_grain = F.expr(f"INTERVAL {_CLOCK_GRAIN.total_seconds():.0f} SECONDS")
-    trusted = loaded.where(F.col("modified_at") < F.col("started_at") - clock_grain)
-    same = candidates.join(trusted, on=["path", "size", "modified_at"], how="left_semi").select("order").collect()
-    orders = {row["order"] for row in same}
-    return [file for file in files if file.order not in orders]
-
-
-def _known_fingerprints(loaded: DataFrame | None, fingerprints: dict[int, str]) -> set[int]:
-    """The files whose content was loaded before, or stands in an earlier file of this run."""
-    seen: set[str] = set()
-    if loaded is not None:
-        found = loaded.where(F.col("fingerprint").isin(sorted(set(fingerprints.values()))))
-        seen = {row["fingerprint"] for row in found.select("fingerprint").distinct().collect()}
-    known: set[int] = set()
-    for order, fingerprint in sorted(fingerprints.items()):
-        if fingerprint in seen:
-            known.add(order)
-        seen.add(fingerprint)
-    return known
 
 
 def _no_rows(spark: SparkSession, feed: Feed, rules: QualityRules, settings: Settings) -> DataFrame:

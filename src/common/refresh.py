@@ -18,10 +18,13 @@ from pyspark.sql import functions as F
 from common.aggregate import aggregate_sales
 from common.contract import AGGREGATE, CUSTOMERS, HOUR, LOGIC_VERSION, SALES
 from common.errors import LakeError
-from common.tables import Commit, Lake, hours_condition, instant_of
+from common.tables import Commit, Lake, hours_condition
+from common.values import instant_of
 
 # Commits that move rows between files, or drop old files, and change no row.
 _MAINTENANCE = {"OPTIMIZE", "VACUUM START", "VACUUM END"}
+# Of the keys that a refresh would recompute, so many are named.
+_KEYS_NAMED = 100
 _UNREADABLE_CHANGES = "the changes since the last run can no longer be read"
 # How far back the last commit that is no maintenance is looked for: a little at first, since each step costs a read.
 _LOOK_BACK = (1, 32, 1024)
@@ -116,10 +119,17 @@ def recorded_sources(lake: Lake) -> Sources | str:
     )
 
 
-def plan_refresh(lake: Lake, sales: DataFrame, customers: DataFrame) -> tuple[list[datetime], int, str | None]:
-    """The hours and the number of groups that a refresh would recompute once the given rows, as common/arrivals.py
-    makes them, are merged; and why all of them, where it would.
-    """
+@dataclass(frozen=True)
+class Plan:
+    """What a refresh would recompute: groups by hour, the first of their keys, and why all of them, where it would."""
+
+    per_hour: dict[datetime, int]
+    first_keys: list[str]
+    whole: str | None
+
+
+def plan_refresh(lake: Lake, sales: DataFrame, customers: DataFrame) -> Plan:
+    """What a refresh would recompute once the given rows, as common/arrivals.py makes them, are merged."""
     recorded = recorded_sources(lake)
     groups = sales.select(*AGGREGATE.key)
     if lake.version(SALES) is not None:
@@ -132,14 +142,26 @@ def plan_refresh(lake: Lake, sales: DataFrame, customers: DataFrame) -> tuple[li
             aggregate = lake.read(AGGREGATE, lake.version(AGGREGATE)).select(*AGGREGATE.key)
             try:
                 pending = changed_groups(lake, recorded, sources)
-                per_hour = _per_hour(groups.union(pending).union(groups_of_customers(aggregate, customers)).distinct())
-                return sorted(per_hour), sum(per_hour.values()), None
+                return _plan(groups.union(pending).union(groups_of_customers(aggregate, customers)), None)
             except (PySparkException, Py4JJavaError):
                 whole = _UNREADABLE_CHANGES
     else:
         whole = recorded
-    per_hour = _per_hour(groups.union(lake.read(SALES, lake.version(SALES)).select(*AGGREGATE.key)).distinct())
-    return sorted(per_hour), sum(per_hour.values()), whole
+    return _plan(groups.union(lake.read(SALES, lake.version(SALES)).select(*AGGREGATE.key)), whole)
+
+
+def _plan(groups: DataFrame, whole: str | None) -> Plan:
+    groups = groups.distinct()
+    keys = groups.select(*AGGREGATE.key, F.unix_seconds(HOUR).alias("second"))
+    first = keys.orderBy("second", "CUSTOMER_ID", "PRODUCT_ID").limit(_KEYS_NAMED).collect()
+    return Plan(
+        per_hour=_per_hour(groups),
+        first_keys=[
+            f"{key['CUSTOMER_ID']} {key['PRODUCT_ID']} {instant_of(key['second'] * 1_000_000):%Y-%m-%d %H:%M}"
+            for key in first
+        ],
+        whole=whole,
+    )
 
 
 def changed_groups(lake: Lake, recorded: Sources, sources: Sources) -> DataFrame:

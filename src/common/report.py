@@ -16,28 +16,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table as RichTable
 
-from common.intake import RuleCount
+from common.ledger import FeedLedger, RuleCount
 
 _WIDTH_OF_NO_TERMINAL = 120
-
-
-@dataclass(frozen=True)
-class FeedLedger:
-    """Every row read of one feed: rows_read = new + corrected + unchanged + duplicate + rejected."""
-
-    feed: str
-    files: int
-    files_skipped: int
-    rows_read: int
-    new: int
-    corrected: int
-    unchanged: int
-    duplicate: int
-    rejected: int
-
-    @property
-    def balance(self) -> int:
-        return self.rows_read - self.new - self.corrected - self.unchanged - self.duplicate - self.rejected
+# A dry run prints so many of the keys it would recompute; the JSON report has a hundred.
+_KEYS_PRINTED = 10
 
 
 @dataclass(frozen=True)
@@ -67,6 +50,7 @@ class RunReport:
     unknown_customer_rows: int = 0
     hours_touched: list[datetime] = field(default_factory=list)
     groups_touched: int = 0
+    groups_named: list[str] = field(default_factory=list)
     recomputed_whole: str | None = None
     tables: list[TableVersions] = field(default_factory=list)
 
@@ -167,6 +151,7 @@ def _closing_lines(report: RunReport) -> Iterator[str]:
         yield f"Hours {would}touched: {len(hours):,} ({span}); groups {would}recomputed: {report.groups_touched:,}"
         if report.dry_run:
             yield "  " + ", ".join(f"{hour:%Y-%m-%d %H:00}" for hour in hours)
+            yield "Keys (customer, product, hour): " + ", ".join(report.groups_named[:_KEYS_PRINTED])
     if report.dry_run:
         return
     if report.changed_nothing:

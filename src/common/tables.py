@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 
 from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 
 from common.contract import HOUR, Table
 from common.errors import ConfigError, LakeError
+from common.values import instant_of
 
 _USER_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 _IS_MISSING = {
@@ -235,11 +236,6 @@ def hours_condition(column: str, hours: Sequence[datetime]) -> str:
     if len(literals) > _MAX_HOUR_LITERALS:
         return f"{column} BETWEEN {literals[0]} AND {literals[-1]}"
     return f"{column} IN ({', '.join(literals)})"
-
-
-def instant_of(micros: int) -> datetime:
-    """A UTC time from microseconds since 1970; Spark's own conversion depends on the driver's time zone."""
-    return datetime.fromtimestamp(0, timezone.utc) + timedelta(microseconds=micros)
 
 
 def check_is_writable(folder: str) -> None:

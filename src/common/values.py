@@ -6,6 +6,8 @@ not, is null; any other word, NULL included, is text. Digits are ASCII. Each fun
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
+
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
@@ -74,3 +76,8 @@ def typed(text: Column, type_: str, source_time_zone: str) -> Column:
     if type_.startswith("decimal"):
         return money(text, type_)
     return text
+
+
+def instant_of(micros: int) -> datetime:
+    """A UTC time from microseconds since 1970; Spark's own conversion depends on the driver's time zone."""
+    return datetime.fromtimestamp(0, timezone.utc) + timedelta(microseconds=micros)

@@ -71,7 +71,10 @@ def _load(lake: Lake, settings: Settings, rules: QualityRules, report: RunReport
         if settings.dry_run:
             with reporter.step("Plan the aggregate") as said:
                 plan = plan_refresh(lake, sales.changes, customers.changes)
-                report.hours_touched, report.groups_touched, report.recomputed_whole = plan
+                report.hours_touched = sorted(plan.per_hour)
+                report.groups_touched = sum(plan.per_hour.values())
+                report.groups_named = plan.first_keys
+                report.recomputed_whole = plan.whole
                 said.append(f"{report.groups_touched:,} groups in {len(report.hours_touched):,} hours")
             return
         _write(lake, customers, sales, report, reporter)

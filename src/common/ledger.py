@@ -1,0 +1,32 @@
+"""The counts that account for every row read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class RuleCount:
+    """How many rows broke a rule, and where the first of them stands."""
+
+    rows: int
+    first_place: str
+
+
+@dataclass(frozen=True)
+class FeedLedger:
+    """Every row read of one feed: rows_read = new + corrected + unchanged + duplicate + rejected."""
+
+    feed: str
+    files: int
+    files_skipped: int
+    rows_read: int
+    new: int
+    corrected: int
+    unchanged: int
+    duplicate: int
+    rejected: int
+
+    @property
+    def balance(self) -> int:
+        return self.rows_read - self.new - self.corrected - self.unchanged - self.duplicate - self.rejected

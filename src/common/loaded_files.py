@@ -1,0 +1,57 @@
+"""Which files were loaded before, from the lake's own record of its runs: they are not loaded again."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from common.contract import RUNS, Feed, Table
+from common.feeds import InputFile
+from common.tables import Lake
+
+# A file that changed this shortly before a run read it may have changed again within the clock's grain.
+_CLOCK_GRAIN = timedelta(seconds=2)
+
+
+def loaded_files(lake: Lake, feed: Feed, table: Table) -> DataFrame | None:
+    """The files that earlier runs loaded, as far as the feed's table still holds what they loaded; None where none.
+
+    A table that was deleted, or brought back from an older copy, has fewer versions than those runs wrote.
+    """
+    runs, version = lake.version(RUNS), lake.version(table)
+    if runs is None or version is None:
+        return None
+    still_holds = f"exists(tables, t -> t.table = '{table.name}' AND t.version_written <= {int(version)})"
+    files = lake.read(RUNS, runs).where(still_holds).select("started_at", F.inline("files"))
+    return files.where(F.col("feed") == feed.name)
+
+
+def not_loaded(loaded: DataFrame | None, files: list[InputFile]) -> list[InputFile]:
+    """The files that no earlier run loaded, by path, size and modification time; the others are not even opened."""
+    if loaded is None or not files:
+        return files
+    candidates = loaded.sparkSession.createDataFrame(
+        [(file.order, file.path, file.size, file.modified_at) for file in files],
+        "order int, path string, size bigint, modified_at timestamp",
+    )
+    clock_grain = F.expr(f"INTERVAL {_CLOCK_GRAIN.total_seconds():.0f} SECONDS")
+    trusted = loaded.where(F.col("modified_at") < F.col("started_at") - clock_grain)
+    same = candidates.join(trusted, on=["path", "size", "modified_at"], how="left_semi").select("order").collect()
+    orders = {row["order"] for row in same}
+    return [file for file in files if file.order not in orders]
+
+
+def known_fingerprints(loaded: DataFrame | None, fingerprints: dict[int, str]) -> set[int]:
+    """The files whose content was loaded before, or stands in an earlier file of this run."""
+    seen: set[str] = set()
+    if loaded is not None:
+        found = loaded.where(F.col("fingerprint").isin(sorted(set(fingerprints.values()))))
+        seen = {row["fingerprint"] for row in found.select("fingerprint").distinct().collect()}
+    known: set[int] = set()
+    for order, fingerprint in sorted(fingerprints.items()):
+        if fingerprint in seen:
+            known.add(order)
+        seen.add(fingerprint)
+    return known
