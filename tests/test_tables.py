@@ -91,6 +91,7 @@ def test_the_lake_is_what_the_contract_says(loaded: Workbench) -> None:
     assert {table.name for table in TABLES} == {path.parent.name for path in loaded.lake.glob("*/_delta_log")}
 
 
+@pytest.mark.battery
 def test_a_lake_in_a_catalog_is_loaded_like_one_in_a_folder(bench: Workbench) -> None:
     bench.people("c1,Ann,30,Mali")
     bench.sales("t1,c1,p1,2,1.50,2025-02-22 23:45:00", "t2,c1,p1,1,0.05,2025-02-22 22:00:00")

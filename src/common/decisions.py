@@ -22,8 +22,7 @@ from common.values import hour_of, instant_of
 class Decision:
     """The rows of one feed, decided. Hours are those of sales; customers have none.
 
-    `changes` is one row per key that the lake must take over. `held_hours` are the hours in which the lake holds any
-    of the keys, `hours` those that the changes come from or go to.
+    `changes` is one row per key that the lake must take over; `hours` are those that they come from or go to.
     """
 
     intake: Intake
@@ -32,7 +31,6 @@ class Decision:
     changed_rows: int = 0
     refused: DataFrame | None = None
     broken: dict[str, RuleCount] = field(default_factory=dict)
-    held_hours: list[datetime] = field(default_factory=list)
     hours: list[datetime] = field(default_factory=list)
     moved: int = 0
     unknown_customer_rows: int = 0
@@ -90,7 +88,6 @@ def decide(
         changed_rows=counts.changes,
         refused=outcomes.where("is_rejected") if refused_together else None,
         broken=intake.broken() | counts.broken,
-        held_hours=held_hours,
         hours=sorted(counts.hours),
         moved=counts.moved,
         unknown_customer_rows=counts.unknown_customer_rows,

@@ -138,8 +138,7 @@ def _write(lake: Lake, customers: Decision, sales: Decision, report: RunReport, 
         said.append(f"{customers.changed_rows:,} written")
     with reporter.step("Merge sales") as said:
         if sales.changed_rows:
-            hours = [*sales.hours, *sales.held_hours]
-            lake.merge(SALES, sales.changes, hours=hours, note=note | {"ledger": vars(sales.ledger)})
+            lake.merge(SALES, sales.changes, hours=sales.hours, note=note | {"ledger": vars(sales.ledger)})
         said.append(f"{sales.changed_rows:,} written in {len(sales.hours):,} hours")
     with reporter.step("Bring the aggregate up to date") as said:
         refreshed = refresh_aggregate(lake, note)
