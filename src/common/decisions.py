@@ -37,8 +37,7 @@ class Decision:
     persisted: tuple[DataFrame, ...] = ()
 
     def release(self) -> None:
-        """Give back what the rows hold in memory and on local disk."""
-        self.intake.release()
+        """Give back what the rows hold in memory and on local disk, beside what the intake holds."""
         for frame in self.persisted:
             frame.unpersist()
 

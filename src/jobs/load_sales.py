@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import uuid
 from collections.abc import Sequence
+from contextlib import ExitStack
 from datetime import datetime, timezone
 
 from pyspark.sql import SparkSession
@@ -19,6 +20,7 @@ from common.contract import (
     SALES,
     TABLES,
     TRANSACTIONS,
+    Feed,
 )
 from common.decisions import Decision, check_may_load, decide
 from common.errors import ConfigError
@@ -66,21 +68,13 @@ def run(spark: SparkSession, settings: Settings) -> RunReport:
 
 def _load(lake: Lake, settings: Settings, rules: QualityRules, report: RunReport, reporter: Reporter) -> None:
     before = {table.name: lake.version(table) for table in _REPORTED}
-    customers, sales = _decide(lake, settings, rules, before, report, reporter)
-    try:
+    with ExitStack() as held:
+        customers, sales = _decide(lake, settings, rules, before, reporter, held)
+        _judge(lake, settings, rules, (customers, sales), report)
         if settings.dry_run:
-            with reporter.step("Plan the aggregate") as said:
-                plan = plan_refresh(lake, sales.changes, customers.changes)
-                report.hours_touched = sorted(plan.per_hour)
-                report.groups_touched = sum(plan.per_hour.values())
-                report.groups_named = plan.first_keys
-                report.recomputed_whole = plan.whole
-                said.append(f"{report.groups_touched:,} groups in {len(report.hours_touched):,} hours")
+            _plan(lake, customers, sales, report, reporter)
             return
         _write(lake, customers, sales, report, reporter)
-    finally:
-        customers.release()
-        sales.release()
     for table in _REPORTED:
         versions = TableVersions(table.name, lake.place(table), before[table.name], lake.version(table))
         report.tables.append(versions)
@@ -94,33 +88,56 @@ def _decide(
     settings: Settings,
     rules: QualityRules,
     versions: dict[str, int | None],
-    report: RunReport,
     reporter: Reporter,
+    held: ExitStack,
 ) -> tuple[Decision, Decision]:
-    """Read and check both feeds; raises before anything is written where they are not fit to be loaded."""
-    if not settings.transactions or not settings.customers:
-        raise ConfigError("Name both feeds: --transactions and --customers.")
-    paths = {CUSTOMERS_FEED: settings.customers, TRANSACTIONS: settings.transactions}
+    """Read and check both feeds and compare them with the lake; `held` gives back what their rows take."""
     decisions: list[Decision] = []
     for feed, table in ((CUSTOMERS_FEED, CUSTOMERS), (TRANSACTIONS, SALES)):
         with reporter.step(f"Read and check {feed.name}") as said:
-            intake = read_feed(lake, feed, table, paths[feed], rules, settings)
+            intake = read_feed(lake, feed, table, _path(settings, feed), rules, settings)
+            held.callback(intake.release)
             known = [lake.read(CUSTOMERS, versions[CUSTOMERS.name]), *[d.changes for d in decisions]]
             decision = decide(lake, intake, table, versions[table.name], rules, known)
+            held.callback(decision.release)
             decisions.append(decision)
             said.append(f"{len(intake.files):,} files, {intake.skipped:,} skipped, {decision.ledger.rows_read:,} rows")
+    customers, sales = decisions
+    return customers, sales
+
+
+def _judge(
+    lake: Lake, settings: Settings, rules: QualityRules, decisions: tuple[Decision, Decision], report: RunReport
+) -> None:
+    """Put the counts into the report; raises where a feed is not fit to be loaded, before anything is written."""
     for decision in decisions:
+        feed = decision.intake.feed
         check_may_load(decision, rules, settings.max_rejected_share)
-        check_unchanged(lake.spark, paths[decision.intake.feed], decision.intake)
+        check_unchanged(lake.spark, _path(settings, feed), decision.intake)
         report.feeds.append(decision.ledger)
-        warnings = names_of(rules.all_of_feed(decision.intake.feed.name), "warn")
+        warnings = names_of(rules.all_of_feed(feed.name), "warn")
         for rule, count in decision.broken.items():
             counts = report.warnings if rule in warnings else report.rejected_by_reason
-            counts[f"{decision.intake.feed.name}.{rule}"] = count
-    customers, sales = decisions
-    report.moved_sales = sales.moved
-    report.unknown_customer_rows = sales.unknown_customer_rows
-    return customers, sales
+            counts[f"{feed.name}.{rule}"] = count
+        report.moved_sales += decision.moved
+        report.unknown_customer_rows += decision.unknown_customer_rows
+
+
+def _path(settings: Settings, feed: Feed) -> str:
+    path = settings.customers if feed is CUSTOMERS_FEED else settings.transactions
+    if not path:
+        raise ConfigError("Name both feeds: --transactions and --customers.")
+    return path
+
+
+def _plan(lake: Lake, customers: Decision, sales: Decision, report: RunReport, reporter: Reporter) -> None:
+    with reporter.step("Plan the aggregate") as said:
+        plan = plan_refresh(lake, sales.changes, customers.changes)
+        report.hours_touched = sorted(plan.per_hour)
+        report.groups_touched = sum(plan.per_hour.values())
+        report.groups_named = plan.first_keys
+        report.recomputed_whole = plan.whole
+        said.append(f"{report.groups_touched:,} groups in {len(report.hours_touched):,} hours")
 
 
 def _write(lake: Lake, customers: Decision, sales: Decision, report: RunReport, reporter: Reporter) -> None:
