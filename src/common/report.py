@@ -122,21 +122,25 @@ class Reporter:
 
 
 def _ledger_table(report: RunReport) -> RichTable:
+    """One line a count, one column a feed, so that it fits a narrow terminal."""
     title = f"{report.job}, run {report.run_id}" + (" (dry run: nothing was written)" if report.dry_run else "")
     table = RichTable(title=title, title_justify="left")
-    columns = [f.name for f in dataclasses.fields(FeedLedger) if f.name != "feed"]
-    table.add_column("feed")
-    for column in columns:
-        table.add_column(column.replace("_", " "), justify="right")
+    table.add_column("")
     for ledger in report.feeds:
-        table.add_row(ledger.feed, *[f"{getattr(ledger, column):,}" for column in columns])
+        table.add_column(ledger.feed, justify="right")
+    for count in [f.name for f in dataclasses.fields(FeedLedger) if f.name != "feed"]:
+        table.add_row(count.replace("_", " "), *[f"{getattr(ledger, count):,}" for ledger in report.feeds])
+    for kind, by_rule in (("rejected", report.rejected_by_reason), ("warning", report.warnings)):
+        for rule in sorted({name.partition(".")[2] for name in by_rule}):
+            counts = [by_rule.get(f"{ledger.feed}.{rule}") for ledger in report.feeds]
+            table.add_row(f"  {kind}: {rule}", *[f"{count.rows:,}" if count else "" for count in counts])
     return table
 
 
 def _closing_lines(report: RunReport) -> Iterator[str]:
     for heading, counts in (("Rejected", report.rejected_by_reason), ("Warning", report.warnings)):
         for rule, count in counts.items():
-            yield f"{heading}: {rule}: {count.rows:,} (first: {count.first_place})"
+            yield f"{heading}: {rule}, first in {count.first_place}"
     if report.unknown_customer_rows:
         unknown = f"{report.unknown_customer_rows:,}"
         yield f"Unknown customers: {unknown} sales are kept, and completed once the customer comes."
