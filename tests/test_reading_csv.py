@@ -13,7 +13,7 @@ from common.contract import CUSTOMERS, CUSTOMERS_FEED
 from common.errors import ConfigError, DataRefusedError
 from common.feeds import MAX_LINES_OF_A_RECORD
 from common.intake import Intake, read_feed
-from common.quality import load_rules
+from common.quality import QualityRules, load_rules
 from common.settings import conf_dir, load_settings
 from common.tables import Lake
 from lakes import CUSTOMERS_HEADER, Workbench
@@ -21,11 +21,11 @@ from lakes import CUSTOMERS_HEADER, Workbench
 RULES = load_rules(conf_dir() / "quality.yml")
 
 
-def read(bench: Workbench, path: Path | str | None = None, **settings: Any) -> Intake:
+def read(bench: Workbench, path: Path | str | None = None, rules: QualityRules = RULES, **settings: Any) -> Intake:
     """The customers feed, read and checked against an empty lake."""
     lake = Lake(bench.spark, str(bench.lake), None, None)
     loaded = load_settings({"lake": str(bench.lake), **settings})
-    return read_feed(lake, CUSTOMERS_FEED, CUSTOMERS, str(path or bench.customers), RULES, loaded)
+    return read_feed(lake, CUSTOMERS_FEED, CUSTOMERS, str(path or bench.customers), rules, loaded)
 
 
 def accepted(intake: Intake) -> list[tuple[Any, ...]]:
@@ -272,3 +272,37 @@ def test_the_fingerprint_of_a_file_is_of_its_lines_in_any_order(bench: Workbench
     intake = read(bench)
     assert [Path(file.path).name for file in intake.files] == ["a.csv", "other.csv"]
     assert intake.rows.where(~F.col("is_header")).count() == 5
+
+
+def test_a_path_is_a_file_or_a_glob(bench: Workbench) -> None:
+    path = bench.people("c1,Ann,30,Mali", name="a_1.csv")
+    bench.people("c2,Bob,31,Mali", name="a_2.csv")
+    bench.people("c3,Cy,32,Mali", name="b_1.csv")
+    assert [row[0] for row in accepted(read(bench, path))] == ["c1"]
+    assert [row[0] for row in accepted(read(bench, bench.customers / "a_*.csv"))] == ["c1", "c2"]
+    assert [row[0] for row in accepted(read(bench, bench.customers / "{a_2,b_1}.csv"))] == ["c2", "c3"]
+
+
+def test_a_rule_is_added_without_touching_python(bench: Workbench) -> None:
+    rules = (conf_dir() / "quality.yml").read_text(encoding="utf-8")
+    own = """customers:
+  - name: country_is_not_a_code
+    criticality: reject
+    filter: COUNTRY IS NOT NULL
+    check: length(COUNTRY) > 2
+  - name: name_has_two_parts
+    criticality: warn
+    check: NAME LIKE '% %' # null counts as broken
+"""
+    path = bench.folder / "rules.yml"
+    path.write_text(rules.replace("customers:\n", own, 1), encoding="utf-8")
+    bench.people("c1,Ann Lee,30,Mali", "c2,Bob,31,ML", "c3,,32,")
+    intake = read(bench, rules=load_rules(path))
+    assert [row[0] for row in accepted(intake)] == ["c1", "c3"]
+    assert refused(intake) == [(3, "c2,Bob,31,ML", ["country_is_not_a_code", "name_has_two_parts"])]
+    assert {rule: count.rows for rule, count in intake.broken().items()} == {
+        "country_is_not_a_code": 1,
+        "name_has_two_parts": 2,
+        "name_is_present": 1,
+        "country_is_present": 1,
+    }
