@@ -306,3 +306,13 @@ def test_a_rule_is_added_without_touching_python(bench: Workbench) -> None:
         "name_is_present": 1,
         "country_is_present": 1,
     }
+
+
+def test_a_rule_that_fails_on_a_row_is_named(bench: Workbench) -> None:
+    rules = (conf_dir() / "quality.yml").read_text(encoding="utf-8")
+    path = bench.folder / "rules.yml"
+    path.write_text(rules.replace("check: AGE BETWEEN 0 AND 120", "check: CAST(NAME AS INT) > 0"), encoding="utf-8")
+    bench.people("c1,Canary,30,Mali")
+    with pytest.raises(ConfigError, match="The quality rule age_is_plausible fails on some rows") as error:
+        read(bench, rules=load_rules(path))
+    assert "Canary" not in str(error.value)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -165,7 +167,13 @@ def read_feed(lake: Lake, feed: Feed, table: Table, path: str, rules: QualityRul
     rows = _checked(lines, headers, feed, rules, settings).persist()
     persisted = [rows]
     with feeds.damaged_files_refused():
-        blocks = _summarize(rows, row_rules)
+        try:
+            blocks = _summarize(rows, row_rules)
+        except (PySparkException, Py4JJavaError):
+            parsed = feeds.parse(lines, headers, feed, settings.encoding, settings.source_time_zone)
+            if parsed.count():
+                quality.check_rules_run(parsed, row_rules)
+            raise
 
     quoted = sorted({block.file for block in blocks if block.has_open_quote})
     if quoted:

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
+from py4j.protocol import Py4JJavaError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pyspark.errors import AnalysisException, ParseException
+from pyspark.errors import AnalysisException, ParseException, PySparkException
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import BooleanType
@@ -140,6 +141,18 @@ def is_rejected(rules: list[Rule]) -> Column:
 def _broken_sql(rule: Rule) -> str:
     is_broken = f"NOT coalesce(({rule.check}\n), false)"
     return f"({rule.filter}\n) AND {is_broken}" if rule.filter else is_broken
+
+
+def check_rules_run(rows: DataFrame, rules: list[Rule]) -> None:
+    """Raise ConfigError naming the first rule whose SQL fails on some row; for use when a pass over all has failed."""
+    for rule in rules:
+        try:
+            rows.where(F.expr(_broken_sql(rule))).count()
+        except (PySparkException, Py4JJavaError) as error:
+            raise ConfigError(
+                f"The quality rule {rule.name} fails on some rows instead of being true or false: "
+                "use try_cast and the like in its check and filter."
+            ) from error
 
 
 def _check_sql(rows: DataFrame, rule: Rule) -> None:
