@@ -9,24 +9,34 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
+from batteries import Battery, record
 from lakes import Workbench
+from worker import submit_arguments
 
-ROOT = Path(__file__).parents[1]
+_FIGURES = pytest.StashKey[list[Battery]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("batteries")
+    group.addoption("--seed", type=int, default=20250222, help="what the random choices of the batteries start from")
+    group.addoption("--share", type=float, default=1.0, help="this share of each battery's rounds, such as 0.1")
+    group.addoption("--record", action="store_true", help="write the figures of the batteries into docs/proof.md")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash.setdefault(_FIGURES, [])
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for battery in config.stash[_FIGURES]:
+        terminalreporter.write_line(f"battery {battery.name}, seed {battery.seed}: {battery.figure}")
+    if config.getoption("--record"):
+        record(config.stash[_FIGURES])
 
 
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
-    jars = os.environ["DELTA_JARS"].replace(",", ":")
-    os.environ["PYSPARK_SUBMIT_ARGS"] = " ".join(
-        [
-            f"--properties-file {ROOT}/conf/spark-local.conf --driver-class-path {jars}",
-            "--conf spark.sql.extensions=io.delta.sql.DeltaSparkSessionExtension",
-            "--conf spark.sql.catalog.spark_catalog=org.apache.spark.sql.delta.catalog.DeltaCatalog",
-            "--conf spark.sql.shuffle.partitions=2 --conf spark.databricks.delta.snapshotPartitions=1",
-            f"--conf spark.sql.warehouse.dir={tmp_path_factory.mktemp('warehouse')}",
-            "pyspark-shell",
-        ]
-    )
+    os.environ["PYSPARK_SUBMIT_ARGS"] = submit_arguments(tmp_path_factory.mktemp("warehouse"))
     session = SparkSession.builder.appName("tests").getOrCreate()
     yield session
     session.stop()
@@ -35,3 +45,13 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
 @pytest.fixture
 def bench(spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Workbench:
     return Workbench(spark, tmp_path, capsys)
+
+
+@pytest.fixture
+def battery(request: pytest.FixtureRequest) -> Iterator[Battery]:
+    """The size and seed of a battery, and where its figure goes when it has passed."""
+    options = request.config.option
+    battery = Battery(name=request.node.originalname.removeprefix("test_"), seed=options.seed, share=options.share)
+    yield battery
+    if battery.figure:
+        request.config.stash[_FIGURES].append(battery)
