@@ -14,7 +14,7 @@ from common.errors import ConfigError, DataRefusedError
 from common.feeds import MAX_LINES_OF_A_RECORD
 from common.intake import Intake, read_feed
 from common.quality import QualityRules, load_rules
-from common.settings import conf_dir, load_settings
+from common.settings import Settings, conf_dir, load_settings
 from common.tables import Lake
 from lakes import CUSTOMERS_HEADER, Workbench
 
@@ -24,7 +24,7 @@ RULES = load_rules(conf_dir() / "quality.yml")
 def read(bench: Workbench, path: Path | str | None = None, rules: QualityRules = RULES, **settings: Any) -> Intake:
     """The customers feed, read and checked against an empty lake."""
     lake = Lake(bench.spark, str(bench.lake), None, None)
-    loaded = load_settings({"lake": str(bench.lake), **settings})
+    loaded = load_settings({"lake": str(bench.lake), **settings}, Settings)
     return read_feed(lake, CUSTOMERS_FEED, CUSTOMERS, str(path or bench.customers), rules, loaded)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from common.errors import ConfigError
 from common.quality import ESSENTIAL_RULES, load_rules
-from common.settings import load_settings
+from common.settings import Settings, load_settings
 
 CONF = Path(__file__).parents[1] / "conf"
 RULES = (CONF / "quality.yml").read_text(encoding="utf-8")
@@ -24,19 +24,19 @@ def conf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_an_argument_wins_over_a_variable_and_a_variable_over_the_file(
     conf: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert load_settings({}).max_rejected_share == 0.1
+    assert load_settings({}, Settings).max_rejected_share == 0.1
     monkeypatch.setenv("SALES_LAKEHOUSE_MAX_REJECTED_SHARE", "0.2")
     monkeypatch.setenv("MAX_REJECTED_SHARE", "0.9")
-    assert load_settings({}).max_rejected_share == 0.2
-    assert load_settings({"max_rejected_share": "0.3"}).max_rejected_share == 0.3
+    assert load_settings({}, Settings).max_rejected_share == 0.2
+    assert load_settings({"max_rejected_share": "0.3"}, Settings).max_rejected_share == 0.3
 
 
 def test_a_catalog_by_argument_replaces_a_folder_by_file_or_variable(
     conf: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SALES_LAKEHOUSE_LAKE", "elsewhere")
-    assert load_settings({}).lake == str(Path("elsewhere").absolute())
-    settings = load_settings({"catalog": "main", "schema": "sales"})
+    assert load_settings({}, Settings).lake == str(Path("elsewhere").absolute())
+    settings = load_settings({"catalog": "main", "schema": "sales"}, Settings)
     assert (settings.lake, settings.catalog, settings.schema_) == (None, "main", "sales")
 
 
@@ -50,7 +50,7 @@ def test_a_catalog_by_argument_replaces_a_folder_by_file_or_variable(
     ],
 )
 def test_a_path_is_local_or_has_a_scheme(conf: Path, path: str, absolute: str) -> None:
-    assert load_settings({"lake": path}).lake == absolute
+    assert load_settings({"lake": path}, Settings).lake == absolute
 
 
 @pytest.mark.parametrize(
@@ -74,23 +74,23 @@ def test_a_wrong_line_in_the_file_is_named(conf: Path, line: str, sentence: str)
     with (conf / "local.yml").open("a") as file:
         file.write(f"{line}\n")
     with pytest.raises(ConfigError) as error:
-        load_settings({})
+        load_settings({}, Settings)
     assert sentence in str(error.value)
 
 
 def test_an_unknown_variable_is_named(conf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SALES_LAKEHOUSE_MAX_REJECTED", "0.1")
     with pytest.raises(ConfigError, match="SALES_LAKEHOUSE_MAX_REJECTED is no setting"):
-        load_settings({})
+        load_settings({}, Settings)
 
 
 def test_the_environments_that_come_with_the_project_are_complete(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SALES_LAKEHOUSE_CONF_DIR", str(CONF))
-    assert load_settings({}).lake
+    assert load_settings({}, Settings).lake
     with pytest.raises(ConfigError, match="placeholder that nobody filled in"):
-        load_settings({"env": "cluster"})
+        load_settings({"env": "cluster"}, Settings)
     paths = {"transactions": "s3a://b/t", "customers": "s3a://b/c"}
-    assert load_settings({"env": "cluster", **paths}).schema_ == "sales"
+    assert load_settings({"env": "cluster", **paths}, Settings).schema_ == "sales"
 
 
 @pytest.mark.parametrize(

@@ -11,16 +11,20 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from common.errors import SalesLakehouseError
-from common.settings import TRACEBACK_VARIABLE, Settings, argument_parser, load_settings
+from common.settings import TRACEBACK_VARIABLE, AnySettings, argument_parser, load_settings
 
 
 def run_command(
-    job: str, description: str, run: Callable[[SparkSession, Settings], object], argv: Sequence[str] | None = None
+    job: str,
+    description: str,
+    run: Callable[[SparkSession, AnySettings], object],
+    argv: Sequence[str] | None,
+    kind: type[AnySettings],
 ) -> int:
     """Run a job with the arguments of the command line; returns the exit code (see common/errors.py)."""
-    arguments = vars(argument_parser(job, description).parse_args(argv))
+    arguments = vars(argument_parser(job, description, kind).parse_args(argv))
     try:
-        settings = load_settings(arguments)
+        settings = load_settings(arguments, kind)
         spark = SparkSession.builder.appName(job).getOrCreate()
         run(spark, settings)
     except SalesLakehouseError as error:

@@ -18,17 +18,20 @@ LOGIC_VERSION = 1
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its Spark SQL type, what it means, and whether it may be null."""
+    """One column: its Spark SQL type, what it means, whether it may be null, and whether it says who somebody is."""
 
     name: str
     type: str
     comment: str
     nullable: bool = False
+    personal: bool = False
 
 
 @dataclass(frozen=True)
 class Table:
-    """One Delta table. `stats` names the columns kept in Delta's statistics: never personal ones."""
+    """One Delta table. `stats` names the columns kept in Delta's statistics, which stay in its log: none that is
+    personal or that names a customer.
+    """
 
     name: str
     grain: str
@@ -84,8 +87,8 @@ CUSTOMERS_FEED = Feed(
     key="CUSTOMER_ID",
     columns=(
         Column("CUSTOMER_ID", "string", "Identifies the customer"),
-        Column("NAME", "string", "Full name (personal data)", nullable=True),
-        Column("AGE", "int", "Age in years (personal data)", nullable=True),
+        Column("NAME", "string", "Full name (personal data)", nullable=True, personal=True),
+        Column("AGE", "int", "Age in years (personal data)", nullable=True, personal=True),
         Column("COUNTRY", "string", "Country name", nullable=True),
     ),
 )
@@ -99,7 +102,7 @@ SALES = Table(
     grain="One row per TRANSACTION_ID",
     columns=(*TRANSACTIONS.columns, Column(HOUR, "timestamp", "The UTC hour in which the sale happened")),
     key=("TRANSACTION_ID",),
-    stats=("TRANSACTION_ID", "CUSTOMER_ID", "PRODUCT_ID", "TRANSACTION_DATE"),
+    stats=("TRANSACTION_ID", "PRODUCT_ID", "TRANSACTION_DATE"),
     partitioned_by=(HOUR,),
     constraints=(
         ("quantity_is_positive", "QUANTITY > 0"),
@@ -117,7 +120,7 @@ CUSTOMERS = Table(
     grain="One row per CUSTOMER_ID",
     columns=CUSTOMERS_FEED.columns,
     key=("CUSTOMER_ID",),
-    stats=("CUSTOMER_ID",),
+    stats=(),
     constraints=(("age_is_not_negative", "AGE IS NULL OR AGE >= 0"),),
     change_feed=True,
 )
@@ -127,8 +130,8 @@ AGGREGATE = Table(
     grain="One row per CUSTOMER_ID, PRODUCT_ID and transaction_hour",
     columns=(
         Column("CUSTOMER_ID", "string", "Who bought"),
-        Column("NAME", "string", "Today's name of the customer; null while unknown (personal data)", nullable=True),
-        Column("AGE", "int", "Today's age of the customer; null while unknown (personal data)", nullable=True),
+        Column("NAME", "string", "Today's name of the customer (personal data)", nullable=True, personal=True),
+        Column("AGE", "int", "Today's age of the customer (personal data)", nullable=True, personal=True),
         Column("COUNTRY", "string", "Today's country of the customer; null while unknown", nullable=True),
         Column("PRODUCT_ID", "string", "What was bought"),
         Column("QUANTITY", "bigint", "Units bought in this hour"),
@@ -138,7 +141,7 @@ AGGREGATE = Table(
         Column("TRANSACTION_COUNT", "bigint", "Sales in this hour"),
     ),
     key=("CUSTOMER_ID", "PRODUCT_ID", HOUR),
-    stats=("CUSTOMER_ID", "PRODUCT_ID"),
+    stats=("PRODUCT_ID",),
     partitioned_by=(HOUR,),
     constraints=(
         ("quantity_is_positive", "QUANTITY > 0"),
@@ -156,7 +159,8 @@ REJECTED = Table(
         Column("feed", "string", "transactions or customers"),
         Column("file", "string", "The file as it was read"),
         Column("line_number", "bigint", "First line of the row in its file; the header is line 1"),
-        Column("raw_line", "string", "The row as it stood in the file (may hold personal data)"),
+        Column("header", "string", "The first line of that file, by which the row is read"),
+        Column("raw_line", "string", "The row as it stood in the file (may hold personal data)", personal=True),
         Column("reasons", "array<string>", "Every rule that refused the row, by its name in conf/quality.yml"),
         Column("run_id", "string", "The run that refused it"),
         Column("rejected_at", "timestamp", "When that run started"),
@@ -198,6 +202,17 @@ RUNS = Table(
     ),
     key=("run_id",),
     stats=("run_id", "started_at"),
+)
+
+FORGOTTEN = Table(
+    name="forgotten_customers",
+    grain="One row per customer who was forgotten",
+    columns=(
+        Column("customer_hash", "string", "SHA-256 of the CUSTOMER_ID, by which its rows are refused from then on"),
+        Column("forgotten_at", "timestamp", "When the customer was first forgotten"),
+    ),
+    key=("customer_hash",),
+    stats=(),
 )
 
 TABLES = (SALES, CUSTOMERS, AGGREGATE, REJECTED, RUNS)

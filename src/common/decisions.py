@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from common import arrivals, quality
 from common.contract import HOUR, Feed, Table
 from common.errors import DataRefusedError
-from common.intake import ROW, Intake
+from common.intake import FORGOTTEN_RULE, ROW, Intake
 from common.ledger import FeedLedger, RuleCount
 from common.quality import QualityRules
 from common.tables import Lake, hours_condition
@@ -105,7 +105,9 @@ def check_may_load(decision: Decision, rules: QualityRules, max_rejected_share: 
                 f"{count.first_place}: breaks the rule {rule}, as {count.rows:,} rows do, and that rule lets no run "
                 f"pass. No table was changed. {_ADVICE.get(rule, 'Correct the file, or the rule in quality.yml.')}"
             )
-    if ledger.rows_read and ledger.rejected / ledger.rows_read > max_rejected_share:
+    forgotten = decision.broken.get(FORGOTTEN_RULE)
+    rejected = ledger.rejected - (forgotten.rows if forgotten else 0)
+    if ledger.rows_read and rejected / ledger.rows_read > max_rejected_share:
         refusing = quality.names_of(all_rules, "reject")
         reasons = [
             f"{rule} {count.rows:,} (first: {count.first_place})"
@@ -113,7 +115,7 @@ def check_may_load(decision: Decision, rules: QualityRules, max_rejected_share: 
             if rule in refusing
         ]
         raise DataRefusedError(
-            f"{ledger.rejected:,} of {ledger.rows_read:,} rows of {feed.name} would be rejected, more than the share "
+            f"{rejected:,} of {ledger.rows_read:,} rows of {feed.name} would be rejected, more than the share "
             f"of {max_rejected_share:g} that --max-rejected-share allows. No table was changed. "
             f"Reasons: {'; '.join(reasons)}."
         )

@@ -29,3 +29,9 @@ class LakeBusyError(SalesLakehouseError):
     """Another run holds the lake; trying again later is enough."""
 
     exit_code = 4
+
+
+class LakeDiffersError(SalesLakehouseError):
+    """A table does not hold what it should; found by verify_aggregate, which changes nothing."""
+
+    exit_code = 5

@@ -9,16 +9,17 @@ from dataclasses import dataclass
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from common import feeds, quality
-from common.contract import REJECTED, Feed, Table
+from common.blocks import Block, fingerprints_of, summarize
+from common.contract import FORGOTTEN, REJECTED, Feed, Table
 from common.errors import DataRefusedError
 from common.feeds import InputFile
 from common.ledger import RuleCount
 from common.loaded_files import known_fingerprints, loaded_files, not_loaded
-from common.quality import QualityRules, Rule
+from common.quality import QualityRules
 from common.settings import Settings
 from common.tables import Lake
 
@@ -26,22 +27,9 @@ from common.tables import Lake
 ROW = ("file", "block", "position")
 # Every file breaks this rule once, with its first line.
 HEADER_RULE = "header_is_not_repeated"
-
-
-@dataclass(frozen=True)
-class Block:
-    """What one task found in its part of a file."""
-
-    file: int
-    block: int
-    lines: int
-    first_position: int
-    headers: int
-    rows: int
-    rejected: int
-    has_open_quote: bool
-    fingerprint: tuple[int, int, int, int]
-    broken: dict[str, tuple[int, int]]
+# Rows that break this one are refused without a copy of what they say.
+FORGOTTEN_RULE = "customer_is_not_forgotten"
+REDACTED = "(forgotten)"
 
 
 @dataclass(frozen=True)
@@ -50,6 +38,7 @@ class Intake:
 
     feed: Feed
     files: list[InputFile]
+    headers: dict[int, str]
     skipped: int
     fingerprints: dict[int, str]
     rows: DataFrame
@@ -108,18 +97,21 @@ class Intake:
                     block.block,
                     bases[block.file, block.block] - block.first_position + 1,
                     self._path(block.file),
+                    ",".join(feeds.columns_in(self.headers[block.file])),
                     self.fingerprints[block.file],
                 )
                 for block in self.blocks
             ],
-            "file int, block bigint, base bigint, path string, fingerprint string",
+            "file int, block bigint, base bigint, path string, header string, fingerprint string",
         )
         line_number = (F.col("position") + F.col("base")).alias("line_number")
+        is_forgotten = F.array_contains("reasons", FORGOTTEN_RULE)
         located = rows.join(F.broadcast(places), on=["file", "block"], how="inner").select(
             F.lit(self.feed.name).alias("feed"),
             F.col("path").alias("file"),
             line_number,
-            "raw_line",
+            "header",
+            F.when(is_forgotten, REDACTED).otherwise(F.col("raw_line")).alias("raw_line"),
             "reasons",
             "is_header",
             "fingerprint",
@@ -158,19 +150,20 @@ def read_feed(lake: Lake, feed: Feed, table: Table, path: str, rules: QualityRul
     loaded = None if settings.reload else loaded_files(lake, feed, table)
     files = not_loaded(loaded, listed)
     if not files:
-        return Intake(feed, [], len(listed), {}, _no_rows(spark, feed, rules, settings), [], [])
+        return Intake(feed, [], {}, len(listed), {}, _no_rows(spark, feed, rules, settings), [], [])
     with feeds.damaged_files_refused():
         headers = feeds.read_headers(spark, files, feed)
     lines = feeds.read_lines(spark, files)
 
     row_rules = [*rules.structure, *rules.of_feed(feed.name)]
-    rows = _checked(lines, headers, feed, rules, settings).persist()
+    forgotten = hashes_of_forgotten(lake)
+    rows = _checked(lines, headers, feed, rules, settings, forgotten).persist()
     persisted = [rows]
     with feeds.damaged_files_refused():
         try:
-            blocks = _summarize(rows, row_rules)
+            blocks = summarize(rows, row_rules)
         except (PySparkException, Py4JJavaError):
-            parsed = feeds.parse(lines, headers, feed, settings.encoding, settings.source_time_zone)
+            parsed = _parsed(lines, headers, feed, settings, forgotten)
             if parsed.count():
                 quality.check_rules_run(parsed, row_rules)
             raise
@@ -179,17 +172,18 @@ def read_feed(lake: Lake, feed: Feed, table: Table, path: str, rules: QualityRul
     if quoted:
         stitched = feeds.stitched_lines(lines.where(F.col("file").isin(quoted)), feed)
         kept_headers = {file: header for file, header in headers.items() if file in quoted}
-        again = _checked(stitched, kept_headers, feed, rules, settings).persist()
+        again = _checked(stitched, kept_headers, feed, rules, settings, forgotten).persist()
         persisted.append(again)
         rows = rows.where(~F.col("file").isin(quoted)).unionByName(again)
-        blocks = [block for block in blocks if block.file not in quoted] + _summarize(again, row_rules)
+        blocks = [block for block in blocks if block.file not in quoted] + summarize(again, row_rules)
 
-    fingerprints = _fingerprints(blocks)
+    fingerprints = fingerprints_of(blocks)
     known = known_fingerprints(loaded, fingerprints)
     kept = [file for file in files if file.order not in known]
     return Intake(
         feed=feed,
         files=kept,
+        headers=headers,
         skipped=len(listed) - len(kept),
         fingerprints={file.order: fingerprints[file.order] for file in kept},
         rows=rows.where(F.col("file").isin([file.order for file in kept])),
@@ -206,10 +200,31 @@ def check_unchanged(spark: SparkSession, path: str, intake: Intake) -> None:
             raise DataRefusedError(f"{file.path} changed while it was read: run again when it is complete.")
 
 
-def _checked(
-    lines: DataFrame, headers: dict[int, str], feed: Feed, rules: QualityRules, settings: Settings
+def hashes_of_forgotten(lake: Lake) -> list[str]:
+    """The SHA-256 of every CUSTOMER_ID whose rows may not come back."""
+    return [row["customer_hash"] for row in lake.read(FORGOTTEN, lake.version(FORGOTTEN)).collect()]
+
+
+def _parsed(
+    lines: DataFrame, headers: dict[int, str], feed: Feed, settings: Settings, forgotten: list[str]
 ) -> DataFrame:
+    """The rows of `feeds.parse`, and `is_forgotten`: one of the words of the line is the id of a forgotten customer."""
     rows = feeds.parse(lines, headers, feed, settings.encoding, settings.source_time_zone)
+    if not forgotten:
+        return rows.withColumn("is_forgotten", F.lit(False))
+    words = F.concat(F.split("raw_line", r"[,\"\s]+"), F.array("CUSTOMER_ID"))
+    return rows.withColumn("is_forgotten", F.exists(words, lambda word: F.sha2(word, 256).isin(forgotten)))
+
+
+def _checked(
+    lines: DataFrame,
+    headers: dict[int, str],
+    feed: Feed,
+    rules: QualityRules,
+    settings: Settings,
+    forgotten: list[str],
+) -> DataFrame:
+    rows = _parsed(lines, headers, feed, settings, forgotten)
     rows = quality.with_broken_rules(rows, "broken_structure", rules.structure)
     rows = quality.with_broken_rules(rows, "broken_values", rules.of_feed(feed.name))
     broken = (
@@ -220,68 +235,10 @@ def _checked(
     return (
         rows.withColumn("broken_rules", broken)
         .withColumn("is_rejected", quality.is_rejected([*rules.structure, *rules.of_feed(feed.name)]))
-        .drop("broken_structure", "broken_values", "text", "is_decodable", "is_well_formed")
+        .drop("broken_structure", "broken_values", "text", "is_decodable", "is_well_formed", "is_forgotten")
     )
-
-
-def _summarize(rows: DataFrame, rules: list[Rule]) -> list[Block]:
-    """One pass over the rows, one result per part of a file."""
-    is_row = ~F.col("is_blank") & ~F.col("is_header")
-    sums = [
-        F.sum(F.shiftrightunsigned(_line_hash(seed), 32) if high else _line_hash(seed).bitwiseAND(0xFFFFFFFF))
-        for seed in (1, 2)
-        for high in (True, False)
-    ]
-    is_broken = [f"array_contains(broken_rules, '{rule.name}')" for rule in rules]
-    found = rows.groupBy("file", "block").agg(
-        F.count(F.lit(1)).alias("lines"),
-        F.min("position").alias("first_position"),
-        F.count_if("is_header").alias("headers"),
-        F.count_if(is_row).alias("rows"),
-        F.count_if(F.col("is_rejected") & ~F.col("is_blank")).alias("rejected"),
-        F.max("has_open_quote").alias("has_open_quote"),
-        F.array(*sums).alias("fingerprint"),
-        F.expr(f"array({', '.join(f'count_if({condition})' for condition in is_broken)})").alias("broken"),
-        F.expr(f"array({', '.join(f'min(IF({condition}, position, NULL))' for condition in is_broken)})").alias(
-            "first"
-        ),
-    )
-    return [
-        Block(
-            file=row["file"],
-            block=row["block"],
-            lines=row["lines"],
-            first_position=row["first_position"],
-            headers=row["headers"],
-            rows=row["rows"],
-            rejected=row["rejected"],
-            has_open_quote=row["has_open_quote"],
-            fingerprint=tuple(row["fingerprint"]),
-            broken={
-                rule.name: (count, first)
-                for rule, count, first in zip(rules, row["broken"], row["first"], strict=True)
-                if count
-            },
-        )
-        for row in found.collect()
-    ]
-
-
-def _line_hash(seed: int) -> Column:
-    return F.when(F.col("is_blank"), F.lit(0).cast("bigint")).otherwise(F.xxhash64(F.lit(seed), "raw_line"))
-
-
-def _fingerprints(blocks: list[Block]) -> dict[int, str]:
-    """By file, 128 bits of its lines in any order: two files with the same fingerprint hold the same rows."""
-    sums: dict[int, list[int]] = {}
-    for block in blocks:
-        total = sums.setdefault(block.file, [0, 0])
-        high_1, low_1, high_2, low_2 = block.fingerprint
-        total[0] = (total[0] + (high_1 << 32) + low_1) % (1 << 64)
-        total[1] = (total[1] + (high_2 << 32) + low_2) % (1 << 64)
-    return {file: f"{first:016x}{second:016x}" for file, (first, second) in sums.items()}
 
 
 def _no_rows(spark: SparkSession, feed: Feed, rules: QualityRules, settings: Settings) -> DataFrame:
     lines = spark.createDataFrame([], "file int, block bigint, position bigint, line string")
-    return _checked(lines, {0: ",".join(feed.column_names)}, feed, rules, settings)
+    return _checked(lines, {0: ",".join(feed.column_names)}, feed, rules, settings, forgotten=[])

@@ -17,7 +17,7 @@ from common.errors import ConfigError
 
 # Without these the tables would not be what the contract says; they may reject or fail, not be dropped or only warn.
 ESSENTIAL_RULES = {
-    "structure": ("encoding_is_valid", "header_is_not_repeated", "row_is_well_formed"),
+    "structure": ("customer_is_not_forgotten", "encoding_is_valid", "header_is_not_repeated", "row_is_well_formed"),
     "transactions": (
         "transaction_id_is_present",
         "customer_id_is_present",

@@ -7,7 +7,7 @@ import hashlib
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
@@ -25,13 +25,34 @@ from common.errors import ConfigError
 PREFIX = "SALES_LAKEHOUSE_"
 CONF_DIR_VARIABLE = f"{PREFIX}CONF_DIR"
 TRACEBACK_VARIABLE = f"{PREFIX}TRACEBACK"
+# The options of every job; a job that reads files has those of reading besides.
+LAKE_OPTIONS = frozenset({"env", "lake", "catalog", "schema_", "json_"})
+READING_OPTIONS = frozenset({"source_time_zone", "encoding", "quality_rules"})
+
+AnySettings = TypeVar("AnySettings", bound="Settings")
 
 
 class Settings(BaseSettings):
-    """Every setting of a job, checked when it is loaded and frozen after. The descriptions are the jobs' --help."""
+    """Every setting of a job, checked when it is loaded and frozen after. The descriptions are the jobs' --help.
+
+    A job with settings of its own has a subclass. `offered` are the fields that are options of its command line; the
+    file and the variables may have all of them, since several jobs share these.
+    """
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_prefix_target="all", extra="forbid", frozen=True, populate_by_name=True
+    )
+
+    offered: ClassVar[frozenset[str]] = (
+        LAKE_OPTIONS
+        | READING_OPTIONS
+        | {
+            "transactions",
+            "customers",
+            "max_rejected_share",
+            "dry_run",
+            "reload",
+        }
     )
 
     env: Annotated[str, Field(description="which conf/<ENV>.yml to use (default: local)")] = "local"
@@ -127,7 +148,7 @@ def conf_dir() -> Path:
     return Path(os.environ.get(CONF_DIR_VARIABLE, Path(__file__).parents[2] / "conf"))
 
 
-def argument_parser(job: str, description: str) -> argparse.ArgumentParser:
+def argument_parser(job: str, description: str, settings: type[Settings]) -> argparse.ArgumentParser:
     """A parser with one long option per setting; what is not given stays out of the result."""
     parser = argparse.ArgumentParser(
         prog=f"./spark-submit.sh {job}",
@@ -135,9 +156,12 @@ def argument_parser(job: str, description: str) -> argparse.ArgumentParser:
         allow_abbrev=False,
         argument_default=argparse.SUPPRESS,
         epilog="Options of spark-submit itself (--master, --conf, ...) may stand among these. "
-        "Exit codes: 0 success, 1 failure, 2 bad usage or configuration, 3 data refused, 4 lake busy.",
+        "Exit codes: 0 success, 1 failure, 2 bad usage or configuration, 3 data refused, 4 lake busy, "
+        "5 the lake is not what it should be (verify_aggregate).",
     )
-    for name, info in Settings.model_fields.items():
+    for name, info in settings.model_fields.items():
+        if name not in settings.offered:
+            continue
         flag = "--" + (info.alias or name).replace("_", "-")
         if info.annotation is bool:
             parser.add_argument(flag, dest=info.alias or name, action="store_true", help=info.description)
@@ -146,21 +170,21 @@ def argument_parser(job: str, description: str) -> argparse.ArgumentParser:
     return parser
 
 
-def load_settings(arguments: dict[str, Any]) -> Settings:
+def load_settings(arguments: dict[str, Any], kind: type[AnySettings]) -> AnySettings:
     """Settings from the file of the environment, variables and arguments; raises ConfigError naming the key."""
     env = arguments.get("env") or os.environ.get(f"{PREFIX}ENV") or "local"
-    _refuse_unknown_variables()
+    _refuse_unknown_variables(kind)
     path = conf_dir() / f"{env}.yml"
     if "{{" in env or not path.is_file():
         known = ", ".join(sorted(p.stem for p in conf_dir().glob("*.yml") if p.stem != "quality"))
         raise ConfigError(f"env: there is no {path}; there are: {known or 'none'}.")
     of_environment = type(
         "SettingsOfEnvironment",
-        (Settings,),
-        {"model_config": SettingsConfigDict(**{**Settings.model_config, "yaml_file": path}), "__module__": __name__},
+        (kind,),
+        {"model_config": SettingsConfigDict(**{**kind.model_config, "yaml_file": path}), "__module__": __name__},
     )
     try:
-        settings: Settings = of_environment(**{**_other_place_cleared(arguments), **arguments})
+        settings: AnySettings = of_environment(**{**_other_place_cleared(arguments), **arguments})
     except ValidationError as error:
         problems = [f"{'.'.join(map(str, e['loc'])) or 'settings'}: {_reason(e)}" for e in error.errors()]
         raise ConfigError(f"Wrong configuration ({path}, variables or arguments): {'; '.join(problems)}.") from error
@@ -187,8 +211,8 @@ def _reason(error: Any) -> str:
     return str(error["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
 
 
-def _refuse_unknown_variables() -> None:
-    known = {PREFIX + (info.alias or name).upper() for name, info in Settings.model_fields.items()}
+def _refuse_unknown_variables(kind: type[Settings]) -> None:
+    known = {PREFIX + (info.alias or name).upper() for name, info in kind.model_fields.items()}
     for variable in os.environ:
         if variable.startswith(PREFIX) and variable not in known | {CONF_DIR_VARIABLE, TRACEBACK_VARIABLE}:
             raise ConfigError(

@@ -257,7 +257,8 @@ def _create_statement(name: str, table: Table) -> str:
     )
     partitioning = f"PARTITIONED BY ({', '.join(table.partitioned_by)})" if table.partitioned_by else ""
     properties = {
-        "delta.dataSkippingStatsColumns": ",".join(table.stats),
+        **({"delta.dataSkippingStatsColumns": ",".join(table.stats)} if table.stats else {}),
+        "delta.dataSkippingNumIndexedCols": str(len(table.stats)),
         "delta.enableDeletionVectors": "false",
         "delta.enableChangeDataFeed": str(table.change_feed).lower(),
         **{f"delta.constraints.{constraint}": check for constraint, check in table.constraints},

@@ -39,7 +39,7 @@ _REPORTED = (SALES, CUSTOMERS, AGGREGATE, REJECTED)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    return run_command(JOB, __doc__ or "", run, argv)
+    return run_command(JOB, __doc__ or "", run, argv, Settings)
 
 
 def run(spark: SparkSession, settings: Settings) -> RunReport:
