@@ -11,6 +11,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from common.errors import SalesLakehouseError
+from common.feeds import damaged_file
 from common.settings import TRACEBACK_VARIABLE, AnySettings, argument_parser, load_settings
 
 
@@ -36,6 +37,14 @@ def run_command(
     except Exception as error:
         if os.environ.get(TRACEBACK_VARIABLE):
             raise
+        damaged = damaged_file(error)
+        if damaged:
+            print(
+                f"{job}: {damaged} cannot be read: it is missing, damaged or not permitted. Bring it back from a "
+                "backup; docs/design.md says what to do without one.",
+                file=sys.stderr,
+            )
+            return 1
         print(
             f"{job}: failed with {_condition(error)}. The tables are readable and the next run finishes what this one "
             f"could not. For the whole message, which may quote rows, set {TRACEBACK_VARIABLE}=1.",

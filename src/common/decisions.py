@@ -14,7 +14,8 @@ from common.errors import DataRefusedError
 from common.intake import FORGOTTEN_RULE, ROW, Intake
 from common.ledger import FeedLedger, RuleCount
 from common.quality import QualityRules
-from common.tables import Lake, hours_condition
+from common.statements import hours_condition
+from common.tables import Lake
 from common.values import hour_of, instant_of
 
 

@@ -13,6 +13,10 @@ class LakeError(SalesLakehouseError):
     """A table of the lake cannot be read or written, or is not what the contract says."""
 
 
+class LakeConflictError(LakeError):
+    """Someone else wrote a table while a step of this run was at work; the step is safe to do again from its start."""
+
+
 class ConfigError(SalesLakehouseError):
     """A wrong argument, environment variable or configuration file, or an input path that is not there."""
 

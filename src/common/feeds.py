@@ -148,13 +148,19 @@ def damaged_files_refused() -> Iterator[None]:
     try:
         yield
     except (PySparkException, Py4JJavaError) as error:
-        damaged = re.search(r"FAILED_READ_FILE.*? file (\S+)\. ", str(error))
+        damaged = damaged_file(error)
         if damaged is None:
             raise
         raise DataRefusedError(
-            f"{_plain(unquote(damaged[1]))} cannot be read to its end: it is damaged, not complete or not "
+            f"{damaged} cannot be read to its end: it is damaged, not complete or not "
             "permitted, or its name has a colon, which Hadoop cannot read. Deliver it again."
         ) from error
+
+
+def damaged_file(error: Exception) -> str | None:
+    """The file of which Spark says that it cannot read it; None where the error is another one."""
+    found = re.search(r"FAILED_READ_FILE.*? file (\S+)\. ", str(error))
+    return _plain(unquote(found[1])) if found else None
 
 
 def read_lines(spark: SparkSession, files: list[InputFile]) -> DataFrame:

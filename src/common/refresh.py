@@ -18,7 +18,8 @@ from pyspark.sql import functions as F
 from common.aggregate import aggregate_sales
 from common.contract import AGGREGATE, CUSTOMERS, HOUR, LOGIC_VERSION, SALES
 from common.errors import LakeError
-from common.tables import Commit, Lake, hours_condition
+from common.statements import hours_condition
+from common.tables import Commit, Lake
 from common.values import instant_of
 
 # Commits that move rows between files, or drop old files, and change no row.

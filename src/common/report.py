@@ -107,6 +107,12 @@ class Reporter:
         seconds = f"{time.monotonic() - started:5.1f} s"
         self.say(f"[{self._done}/{self._steps}] {description:<34} {seconds}  {', '.join(details)}".rstrip())
 
+    def start_again(self, reason: str) -> None:
+        """Say why the steps are done once more, and count them anew."""
+        self.say(reason)
+        self._done = 0
+        self._progress.reset(self._task)
+
     def say(self, line: str) -> None:
         self._console.print(line, markup=False)
 

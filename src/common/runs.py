@@ -1,18 +1,74 @@
-"""pipeline_runs: the lake's own record of what each run read, found and wrote."""
+"""A run on the lake: one at a time, begun again where another writer came between, and recorded in pipeline_runs."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import uuid
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict
+from datetime import datetime, timezone
 
-from common.contract import LOGIC_VERSION, RUNS
+from pyspark.sql import SparkSession
+
+from common.contract import AGGREGATE, CUSTOMERS, FORGOTTEN, LOGIC_VERSION, REJECTED, RUNS, SALES, TABLES
 from common.decisions import Decision
-from common.report import RunReport
+from common.errors import LakeConflictError, LakeError
+from common.integrity import check_is_writable, repair_of
+from common.lock import lock_lake
+from common.report import Reporter, RunReport, TableVersions
+from common.settings import Settings
 from common.tables import Lake
 
+Work = Callable[[Lake, RunReport], None]
 
-def record_run(lake: Lake, report: RunReport, decisions: Sequence[Decision]) -> None:
+_ATTEMPTS = 3
+# The tables whose versions a run reports; its own row in pipeline_runs comes after them.
+_REPORTED = (SALES, CUSTOMERS, AGGREGATE, REJECTED)
+
+
+def work_on_lake(spark: SparkSession, settings: Settings, job: str, work: Work, reporter: Reporter) -> RunReport:
+    """Do the work of a job under the lake's lock, after a look at the tables' files; returns the report that it filled.
+
+    Where someone else writes a table meanwhile, which the lock of a local lake prevents, the work starts again from the
+    newest versions: each of its steps compares before it writes.
+    """
+    run_id = uuid.uuid4().hex
+    if settings.lake and not settings.dry_run:
+        check_is_writable(settings.lake)
+    with nullcontext() if settings.dry_run else lock_lake(spark, settings.lake, run_id):
+        for attempt in range(1, _ATTEMPTS + 1):
+            lake = Lake(spark, settings.lake, settings.catalog, settings.schema_)
+            report = RunReport(
+                run_id=run_id,
+                job=job,
+                dry_run=settings.dry_run,
+                started_at=datetime.now(timezone.utc),
+                settings_hash=settings.hash(),
+            )
+            try:
+                lake.check_files((*TABLES, FORGOTTEN))
+                work(lake, report)
+                return report
+            except LakeConflictError as error:
+                if attempt == _ATTEMPTS:
+                    raise
+                reporter.start_again(f"{error} Starting again ({attempt + 1} of {_ATTEMPTS}).")
+    raise AssertionError("unreachable")
+
+
+def versions_of(lake: Lake) -> dict[str, int | None]:
+    """The newest versions of the tables that a run reports."""
+    return {table.name: lake.version(table) for table in _REPORTED}
+
+
+def record_run(
+    lake: Lake, report: RunReport, before: dict[str, int | None], decisions: Sequence[Decision] = ()
+) -> None:
     """Append the row of a run that has done all its work; files named in it are not loaded again."""
+    report.tables = [
+        TableVersions(table.name, lake.place(table), before[table.name], lake.version(table)) for table in _REPORTED
+    ]
+    report.finished_at = datetime.now(timezone.utc)
     row = {
         "run_id": report.run_id,
         "job": report.job,
@@ -42,4 +98,21 @@ def record_run(lake: Lake, report: RunReport, decisions: Sequence[Decision]) -> 
         ],
     }
     rows = lake.spark.createDataFrame([tuple(row[name] for name in RUNS.column_names)], RUNS.ddl)
-    lake.append(RUNS, rows, note={"run_id": report.run_id, "job": report.job})
+    versions = {t.table: t.version_written for t in report.tables}
+    lake.append(RUNS, rows, note={"run_id": report.run_id, "job": report.job, "versions": versions})
+
+
+def check_no_commit_is_lost(lake: Lake) -> None:
+    """Raise LakeError where a table has a lower version than the last run left it with: its newest commits are gone.
+
+    A table that is not there at all was deleted on purpose.
+    """
+    last = lake.newest(RUNS)
+    versions = last.note.get("versions") if last else None
+    for table in TABLES:
+        version, left = lake.version(table), versions.get(table.name) if isinstance(versions, dict) else None
+        if version is not None and left is not None and version < left:
+            raise LakeError(
+                f"{lake.place(table)} is at version {version}, but the last run left it at {left}: its newest commits "
+                f"are missing. No table was changed. {repair_of(table)}"
+            )

@@ -12,11 +12,15 @@ _UNSAFE = {
     "spark.sql.sources.partitionOverwriteMode": "dynamic",
     "spark.databricks.delta.schema.autoMerge.enabled": "true",
     "spark.sql.ansi.enabled": "false",
+    "spark.sql.storeAssignmentPolicy": "legacy",
 }
+# A damaged page of a Parquet file is an error, never a wrong value.
+_VERIFY_PAGES = "parquet.page.verify-checksum.enabled"
 
 
 def check_session(spark: SparkSession) -> None:
-    """Raise ConfigError where a Spark setting would make reads or writes silently wrong."""
+    """Raise ConfigError where a Spark setting would lose or change rows in silence; have page checksums verified."""
     for key, unsafe in _UNSAFE.items():
         if str(spark.conf.get(key, None)).lower() == unsafe:
             raise ConfigError(f"The Spark setting {key}={unsafe} would lose or change rows in silence: take it away.")
+    spark.conf.set(_VERIFY_PAGES, "true")

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime
 
-from pyspark.errors import AnalysisException
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from common.contract import HOUR, Table
-from common.errors import ConfigError, LakeError
+from common.errors import ConfigError, LakeConflictError, LakeError
+from common.integrity import check_table_files, flush_commit, repair_of
+from common.statements import create_statement, hours_condition, quoted
 from common.values import instant_of
 
 _USER_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
+_TOKEN_OWNER = "spark.databricks.delta.write.txnAppId"
+_TOKEN = "spark.databricks.delta.write.txnVersion"
+_IS_CONFLICT = ("DELTA_CONCURRENT", "DELTA_METADATA_CHANGED", "DELTA_PROTOCOL_CHANGED", "DELTA_TABLE_ALREADY_EXISTS")
 _IS_MISSING = {
     "DELTA_MISSING_DELTA_TABLE",
     "DELTA_TABLE_NOT_FOUND",
@@ -25,8 +30,6 @@ _IS_MISSING = {
     "PATH_NOT_FOUND",
     "TABLE_OR_VIEW_NOT_FOUND",
 }
-# More hours than this are named by the first and the last one.
-_MAX_HOUR_LITERALS = 1000
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class Lake:
     def name(self, table: Table) -> str:
         """The table as SQL names it, quoted."""
         parts = ["delta", f"{self.folder}/{table.name}"] if self.folder else [*self._prefix, table.name]
-        return ".".join(_quoted(part) for part in parts)
+        return ".".join(quoted(part) for part in parts)
 
     def place(self, table: Table) -> str:
         """The table as a person names it."""
@@ -64,12 +67,13 @@ class Lake:
             if self.newest(table) is not None:
                 continue
             try:
-                self.spark.sql(_create_statement(self.name(table), table))
+                self.spark.sql(create_statement(self.name(table), table))
             except AnalysisException as error:
                 if error.getCondition() == "SCHEMA_NOT_FOUND":
                     raise ConfigError(f"schema: {'.'.join(self._prefix)} does not exist: CREATE SCHEMA it.") from error
                 raise
             del self._seen[table.name]
+            self._flush(table, self.version(table) or 0)
 
     def newest(self, table: Table) -> Commit | None:
         """The newest commit that this run knows of: its own, or the one it first saw; None where there is no table."""
@@ -185,32 +189,66 @@ class Lake:
 
     def _commit(self, table: Table, source: DataFrame, note: Mapping[str, object], sql: str) -> Commit | None:
         before = self.version(table)
+        if before is None:
+            raise LakeError(f"There is no table {self.place(table)}; load_sales makes it.")
         view = f"source_of_{table.name}"
         source.createOrReplaceTempView(view)
         try:
-            with self._note_in_commit({**note, "follows": before}):
+            with self._settings_of_commit({**note, "follows": before}, before):
                 self.spark.sql(sql.format(table=self.name(table), source=view))
+        except (PySparkException, Py4JJavaError) as error:
+            if any(condition in str(error) for condition in _IS_CONFLICT):
+                raise self._conflict(table, "at the same moment") from error
+            raise
         finally:
             self.spark.catalog.dropTempView(view)
         newest = self._read_history(table, limit=1)[0]
         if newest.version == before:
             return None
-        is_next = before is not None and newest.version == before + 1
-        if newest.note.get("run_id") != note["run_id"] or not is_next:
-            raise LakeError(
-                f"{self.place(table)} was written by someone else during this run (version {newest.version}): "
-                "only one writer at a time is safe. Stop the other one and run again with --reload."
-            )
+        if newest.note.get("run_id") != note["run_id"] or newest.version != before + 1:
+            raise self._conflict(table, f"as version {newest.version}")
         self._seen[table.name] = [newest, *self._seen[table.name]]
+        self._flush(table, newest.version)
         return newest
 
+    def _conflict(self, table: Table, when: str) -> LakeConflictError:
+        return LakeConflictError(
+            f"{self.place(table)} was written by someone else during this run, {when}. Run again when that one is done."
+        )
+
     @contextmanager
-    def _note_in_commit(self, note: Mapping[str, object]) -> Iterator[None]:
-        self.spark.conf.set(_USER_METADATA, json.dumps(note, sort_keys=True))
+    def _settings_of_commit(self, note: Mapping[str, object], before: int) -> Iterator[None]:
+        """Put the note into the commit, and let it be the only one that follows the version `before`: of two commits
+        under one token, Delta refuses the later one or drops it, which `_commit` then sees.
+        """
+        settings = {
+            _USER_METADATA: json.dumps(note, sort_keys=True),
+            _TOKEN_OWNER: "sales-lakehouse",
+            _TOKEN: str(before + 1),
+        }
+        for key, value in settings.items():
+            self.spark.conf.set(key, value)
         try:
             yield
         finally:
-            self.spark.conf.unset(_USER_METADATA)
+            for key in settings:
+                self.spark.conf.unset(key)
+
+    def local_folder(self, table: Table) -> str | None:
+        """Where the table's files are on this machine's disk; None where they are elsewhere."""
+        return f"{self.folder}/{table.name}" if self.folder and "://" not in self.folder else None
+
+    def check_files(self, tables: Sequence[Table]) -> None:
+        """Raise LakeError where the newest commits of a local table, or data files that they added, are not whole."""
+        for table in tables:
+            folder = self.local_folder(table)
+            for problem in check_table_files(folder) if folder else []:
+                raise LakeError(f"{problem}: no table was changed. {repair_of(table)}")
+
+    def _flush(self, table: Table, version: int) -> None:
+        folder = self.local_folder(table)
+        if folder:
+            flush_commit(folder, version)
 
     def _check_columns(self, rows: DataFrame, table: Table) -> None:
         expected = [(column.name, column.type) for column in table.columns]
@@ -226,56 +264,6 @@ class Lake:
         raise LakeError(
             f"{self.place(table)} does not fit the contract: {'; '.join(wrong) or 'columns in another order'}."
         )
-
-
-def hours_condition(column: str, hours: Sequence[datetime]) -> str:
-    """SQL that is true in the given hours (of a few) or from the first to the last (of many), in literals."""
-    literals = [f"TIMESTAMP '{hour.astimezone(timezone.utc):%Y-%m-%d %H:%M:%S}Z'" for hour in sorted(set(hours))]
-    if not literals:
-        return "false"
-    if len(literals) > _MAX_HOUR_LITERALS:
-        return f"{column} BETWEEN {literals[0]} AND {literals[-1]}"
-    return f"{column} IN ({', '.join(literals)})"
-
-
-def check_is_writable(folder: str) -> None:
-    """Raise LakeError where a local lake folder cannot be written; other stores tell by themselves."""
-    if "://" in folder:
-        return
-    path = os.path.abspath(folder)
-    while not os.path.exists(path):
-        path = os.path.dirname(path)
-    if not os.path.isdir(path):
-        raise LakeError(f"The lake {folder} cannot be made: {path} is a file, not a folder.")
-    if not os.access(path, os.W_OK | os.X_OK):
-        raise LakeError(f"The lake {folder} cannot be written: no permission in {path}.")
-
-
-def _create_statement(name: str, table: Table) -> str:
-    columns = ", ".join(
-        f"`{c.name}` {c.type}{'' if c.nullable else ' NOT NULL'} COMMENT {_literal(c.comment)}" for c in table.columns
-    )
-    partitioning = f"PARTITIONED BY ({', '.join(table.partitioned_by)})" if table.partitioned_by else ""
-    properties = {
-        **({"delta.dataSkippingStatsColumns": ",".join(table.stats)} if table.stats else {}),
-        "delta.dataSkippingNumIndexedCols": str(len(table.stats)),
-        "delta.enableDeletionVectors": "false",
-        "delta.enableChangeDataFeed": str(table.change_feed).lower(),
-        **{f"delta.constraints.{constraint}": check for constraint, check in table.constraints},
-    }
-    pairs = ", ".join(f"{_literal(key)} = {_literal(value)}" for key, value in properties.items())
-    return (
-        f"CREATE TABLE IF NOT EXISTS {name} ({columns}) USING delta {partitioning} "
-        f"COMMENT {_literal(table.grain)} TBLPROPERTIES ({pairs})"
-    )
-
-
-def _quoted(part: str) -> str:
-    return "`" + part.replace("`", "``") + "`"
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def _note_in(user_metadata: str | None) -> dict[str, object]:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import sys
-import uuid
 from collections.abc import Sequence
 from contextlib import ExitStack
-from datetime import datetime, timezone
 
 from pyspark.sql import SparkSession
 
 from common.command import run_command
 from common.contract import (
-    AGGREGATE,
     CUSTOMERS,
     CUSTOMERS_FEED,
     LOGIC_VERSION,
@@ -25,17 +22,15 @@ from common.contract import (
 from common.decisions import Decision, check_may_load, decide
 from common.errors import ConfigError
 from common.intake import check_unchanged, read_feed
-from common.lock import lock_lake
 from common.quality import QualityRules, load_rules, names_of
 from common.refresh import plan_refresh, refresh_aggregate
-from common.report import Reporter, RunReport, TableVersions
-from common.runs import record_run
+from common.report import Reporter, RunReport
+from common.runs import check_no_commit_is_lost, record_run, versions_of, work_on_lake
 from common.session import check_session
 from common.settings import Settings
-from common.tables import Lake, check_is_writable
+from common.tables import Lake
 
 JOB = "load_sales"
-_REPORTED = (SALES, CUSTOMERS, AGGREGATE, REJECTED)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -46,28 +41,18 @@ def run(spark: SparkSession, settings: Settings) -> RunReport:
     """Read both feeds, check every row, and merge what is new or changed; returns what the run did."""
     check_session(spark)
     rules = load_rules(settings.rules_path)
-    report = RunReport(
-        run_id=uuid.uuid4().hex,
-        job=JOB,
-        dry_run=settings.dry_run,
-        started_at=datetime.now(timezone.utc),
-        settings_hash=settings.hash(),
-    )
-    lake = Lake(spark, settings.lake, settings.catalog, settings.schema_)
     with Reporter(steps=3 if settings.dry_run else 6, as_json=settings.json_) as reporter:
-        if settings.dry_run:
-            _load(lake, settings, rules, report, reporter)
-        else:
-            if settings.lake:
-                check_is_writable(settings.lake)
-            with lock_lake(spark, settings.lake, report.run_id):
-                _load(lake, settings, rules, report, reporter)
+        report = work_on_lake(
+            spark, settings, JOB, lambda lake, report: _load(lake, settings, rules, report, reporter), reporter
+        )
     reporter.finish(report)
     return report
 
 
 def _load(lake: Lake, settings: Settings, rules: QualityRules, report: RunReport, reporter: Reporter) -> None:
-    before = {table.name: lake.version(table) for table in _REPORTED}
+    if not settings.reload:
+        check_no_commit_is_lost(lake)
+    before = versions_of(lake)
     with ExitStack() as held:
         customers, sales = _decide(lake, settings, rules, before, reporter, held)
         _judge(lake, settings, rules, (customers, sales), report)
@@ -75,12 +60,8 @@ def _load(lake: Lake, settings: Settings, rules: QualityRules, report: RunReport
             _plan(lake, customers, sales, report, reporter)
             return
         _write(lake, customers, sales, report, reporter)
-    for table in _REPORTED:
-        versions = TableVersions(table.name, lake.place(table), before[table.name], lake.version(table))
-        report.tables.append(versions)
     with reporter.step("Record the run"):
-        report.finished_at = datetime.now(timezone.utc)
-        record_run(lake, report, [customers, sales])
+        record_run(lake, report, before, [customers, sales])
 
 
 def _decide(

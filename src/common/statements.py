@@ -1,0 +1,48 @@
+"""SQL text from contract tables and values: names and literals are quoted here, and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timezone
+
+from common.contract import Table
+
+# More hours than this are named by the first and the last one.
+_MAX_HOUR_LITERALS = 1000
+
+
+def hours_condition(column: str, hours: Sequence[datetime]) -> str:
+    """SQL that is true in the given hours (of a few) or from the first to the last (of many), in literals."""
+    literals = [f"TIMESTAMP '{hour.astimezone(timezone.utc):%Y-%m-%d %H:%M:%S}Z'" for hour in sorted(set(hours))]
+    if not literals:
+        return "false"
+    if len(literals) > _MAX_HOUR_LITERALS:
+        return f"{column} BETWEEN {literals[0]} AND {literals[-1]}"
+    return f"{column} IN ({', '.join(literals)})"
+
+
+def create_statement(name: str, table: Table) -> str:
+    columns = ", ".join(
+        f"`{c.name}` {c.type}{'' if c.nullable else ' NOT NULL'} COMMENT {_literal(c.comment)}" for c in table.columns
+    )
+    partitioning = f"PARTITIONED BY ({', '.join(table.partitioned_by)})" if table.partitioned_by else ""
+    properties = {
+        **({"delta.dataSkippingStatsColumns": ",".join(table.stats)} if table.stats else {}),
+        "delta.dataSkippingNumIndexedCols": str(len(table.stats)),
+        "delta.enableDeletionVectors": "false",
+        "delta.enableChangeDataFeed": str(table.change_feed).lower(),
+        **{f"delta.constraints.{constraint}": check for constraint, check in table.constraints},
+    }
+    pairs = ", ".join(f"{_literal(key)} = {_literal(value)}" for key, value in properties.items())
+    return (
+        f"CREATE TABLE IF NOT EXISTS {name} ({columns}) USING delta {partitioning} "
+        f"COMMENT {_literal(table.grain)} TBLPROPERTIES ({pairs})"
+    )
+
+
+def quoted(part: str) -> str:
+    return "`" + part.replace("`", "``") + "`"
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
