@@ -14,9 +14,10 @@ from pyspark.sql import functions as F
 
 from common import feeds, quality
 from common.blocks import Block, fingerprints_of, summarize
-from common.contract import FORGOTTEN, REJECTED, Feed, Table
+from common.contract import REJECTED, Feed, Table
 from common.errors import DataRefusedError
 from common.feeds import InputFile
+from common.forgetting import hashes_of_forgotten, is_about
 from common.ledger import RuleCount
 from common.loaded_files import known_fingerprints, loaded_files, not_loaded
 from common.quality import QualityRules
@@ -200,11 +201,6 @@ def check_unchanged(spark: SparkSession, path: str, intake: Intake) -> None:
             raise DataRefusedError(f"{file.path} changed while it was read: run again when it is complete.")
 
 
-def hashes_of_forgotten(lake: Lake) -> list[str]:
-    """The SHA-256 of every CUSTOMER_ID whose rows may not come back."""
-    return [row["customer_hash"] for row in lake.read(FORGOTTEN, lake.version(FORGOTTEN)).collect()]
-
-
 def _parsed(
     lines: DataFrame, headers: dict[int, str], feed: Feed, settings: Settings, forgotten: list[str]
 ) -> DataFrame:
@@ -212,8 +208,7 @@ def _parsed(
     rows = feeds.parse(lines, headers, feed, settings.encoding, settings.source_time_zone)
     if not forgotten:
         return rows.withColumn("is_forgotten", F.lit(False))
-    words = F.concat(F.split("raw_line", r"[,\"\s]+"), F.array("CUSTOMER_ID"))
-    return rows.withColumn("is_forgotten", F.exists(words, lambda word: F.sha2(word, 256).isin(forgotten)))
+    return rows.withColumn("is_forgotten", is_about(forgotten))
 
 
 def _checked(

@@ -24,9 +24,7 @@ from common.values import instant_of
 
 # Commits that move rows between files, or drop old files, and change no row.
 _MAINTENANCE = {"OPTIMIZE", "VACUUM START", "VACUUM END"}
-# Of the keys that a refresh would recompute, so many are named.
-_KEYS_NAMED = 100
-_UNREADABLE_CHANGES = "the changes since the last run can no longer be read"
+UNREADABLE_CHANGES = "the changes since the last run can no longer be read"
 # How far back the last commit that is no maintenance is looked for: a little at first, since each step costs a read.
 _LOOK_BACK = (1, 32, 1024)
 
@@ -78,14 +76,14 @@ def refresh_aggregate(lake: Lake, note: Mapping[str, object]) -> Refreshed:
         return _refresh_whole(lake, sources, note, reason=recorded)
     if recorded == sources:
         return Refreshed(None, [], 0, None)
-    reason = _why_not_incremental(lake, recorded, sources)
+    reason = why_not_incremental(lake, recorded, sources)
     if reason:
         return _refresh_whole(lake, sources, note, reason=reason)
     try:
         groups = changed_groups(lake, recorded, sources).persist()
         per_hour = _per_hour(groups)
     except (PySparkException, Py4JJavaError):
-        return _refresh_whole(lake, sources, note, reason=_UNREADABLE_CHANGES)
+        return _refresh_whole(lake, sources, note, reason=UNREADABLE_CHANGES)
     hours = sorted(per_hour)
     if not hours:
         return Refreshed(None, [], 0, None)
@@ -117,51 +115,6 @@ def recorded_sources(lake: Lake) -> Sources | str:
         sales_at=str(last.note["sales_at"]),
         customers_version=int(str(last.note["customers_version"])),
         customers_at=str(last.note["customers_at"]),
-    )
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a refresh would recompute: groups by hour, the first of their keys, and why all of them, where it would."""
-
-    per_hour: dict[datetime, int]
-    first_keys: list[str]
-    whole: str | None
-
-
-def plan_refresh(lake: Lake, sales: DataFrame, customers: DataFrame) -> Plan:
-    """What a refresh would recompute once the given rows, as common/arrivals.py makes them, are merged."""
-    recorded = recorded_sources(lake)
-    groups = sales.select(*AGGREGATE.key)
-    if lake.version(SALES) is not None:
-        held = sales.where("current_values IS NOT NULL").select(*[f"current_values.{c}" for c in AGGREGATE.key])
-        groups = groups.union(held)
-    if isinstance(recorded, Sources):
-        sources = pin_sources(lake)
-        whole = _why_not_incremental(lake, recorded, sources)
-        if whole is None:
-            aggregate = lake.read(AGGREGATE, lake.version(AGGREGATE)).select(*AGGREGATE.key)
-            try:
-                pending = changed_groups(lake, recorded, sources)
-                return _plan(groups.union(pending).union(groups_of_customers(aggregate, customers)), None)
-            except (PySparkException, Py4JJavaError):
-                whole = _UNREADABLE_CHANGES
-    else:
-        whole = recorded
-    return _plan(groups.union(lake.read(SALES, lake.version(SALES)).select(*AGGREGATE.key)), whole)
-
-
-def _plan(groups: DataFrame, whole: str | None) -> Plan:
-    groups = groups.distinct()
-    keys = groups.select(*AGGREGATE.key, F.unix_seconds(HOUR).alias("second"))
-    first = keys.orderBy("second", "CUSTOMER_ID", "PRODUCT_ID").limit(_KEYS_NAMED).collect()
-    return Plan(
-        per_hour=_per_hour(groups),
-        first_keys=[
-            f"{key['CUSTOMER_ID']} {key['PRODUCT_ID']} {instant_of(key['second'] * 1_000_000):%Y-%m-%d %H:%M}"
-            for key in first
-        ],
-        whole=whole,
     )
 
 
@@ -218,7 +171,8 @@ def _refresh_whole(lake: Lake, sources: Sources, note: Mapping[str, object], *, 
     return Refreshed(reason, sorted(per_hour), sum(per_hour.values()), commit)
 
 
-def _why_not_incremental(lake: Lake, recorded: Sources, sources: Sources) -> str | None:
+def why_not_incremental(lake: Lake, recorded: Sources, sources: Sources) -> str | None:
+    """Why what changed between two pairs of source versions cannot be told from the tables alone; None where it can."""
     for table, version, at, now in (
         (SALES, recorded.sales_version, recorded.sales_at, sources.sales_version),
         (CUSTOMERS, recorded.customers_version, recorded.customers_at, sources.customers_version),

@@ -16,11 +16,16 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table as RichTable
 
+from common.contract import AGGREGATE, Table
 from common.ledger import FeedLedger, RuleCount
+from common.plan import Plan, TableChange, change_of
+from common.refresh import Refreshed
+from common.tables import Commit
 
 _WIDTH_OF_NO_TERMINAL = 120
-# A dry run prints so many of the keys it would recompute; the JSON report has a hundred.
+# A plan prints so many of the keys and hours that it would recompute; the JSON report has a hundred, and all.
 _KEYS_PRINTED = 10
+_HOURS_PRINTED = 50
 
 
 @dataclass(frozen=True)
@@ -50,9 +55,30 @@ class RunReport:
     unknown_customer_rows: int = 0
     hours_touched: list[datetime] = field(default_factory=list)
     groups_touched: int = 0
-    groups_named: list[str] = field(default_factory=list)
+    removed: dict[str, int] = field(default_factory=dict)
     recomputed_whole: str | None = None
+    plan: Plan | None = None
+    written: list[TableChange] = field(default_factory=list)
     tables: list[TableVersions] = field(default_factory=list)
+
+    def take_plan(self, plan: Plan) -> None:
+        """Report what a run would do."""
+        self.plan = plan
+        self.hours_touched = [hour.hour for hour in plan.hours]
+        self.groups_touched = plan.groups
+        self.recomputed_whole = plan.whole
+
+    def take_commit(self, table: Table, commit: Commit | None) -> None:
+        """Report what a commit changed."""
+        if commit:
+            self.written.append(change_of(table, commit))
+
+    def take_refresh(self, refreshed: Refreshed) -> None:
+        """Report how the aggregate was brought up to date."""
+        self.hours_touched = refreshed.hours
+        self.groups_touched = refreshed.groups
+        self.recomputed_whole = refreshed.whole
+        self.take_commit(AGGREGATE, refreshed.commit)
 
     @property
     def changed_nothing(self) -> bool:
@@ -150,18 +176,19 @@ def _closing_lines(report: RunReport) -> Iterator[str]:
     if report.unknown_customer_rows:
         unknown = f"{report.unknown_customer_rows:,}"
         yield f"Unknown customers: {unknown} sales are kept, and completed once the customer comes."
+    would = "would be " if report.dry_run else ""
+    for table_name, rows in report.removed.items():
+        yield f"Rows {would}removed from {table_name}: {rows:,}"
     if report.moved_sales:
         yield f"Moved: {report.moved_sales:,} sales changed their hour."
     if report.recomputed_whole:
         yield f"The aggregate {'would be' if report.dry_run else 'was'} recomputed whole: {report.recomputed_whole}."
-    would = "would be " if report.dry_run else ""
     hours = report.hours_touched
     if hours:
         span = f"{hours[0]:%Y-%m-%d %H:00} to {hours[-1]:%Y-%m-%d %H:00} UTC"
         yield f"Hours {would}touched: {len(hours):,} ({span}); groups {would}recomputed: {report.groups_touched:,}"
-        if report.dry_run:
-            yield "  " + ", ".join(f"{hour:%Y-%m-%d %H:00}" for hour in hours)
-            yield "Keys (customer, product, hour): " + ", ".join(report.groups_named[:_KEYS_PRINTED])
+    if report.plan:
+        yield from _plan_lines(report.plan)
     if report.dry_run:
         return
     if report.changed_nothing:
@@ -170,6 +197,21 @@ def _closing_lines(report: RunReport) -> Iterator[str]:
         before = "new" if table.version_read is None else f"version {table.version_read}"
         after = "unchanged" if table.version_read == table.version_written else f"now version {table.version_written}"
         yield f"  {table.place}: {before}, {after}"
+
+
+def _plan_lines(plan: Plan) -> Iterator[str]:
+    for hour in plan.hours[:_HOURS_PRINTED]:
+        reasons = ", ".join(f"{reason} {count:,}" for reason, count in hour.by_reason.items())
+        yield f"  {hour.hour:%Y-%m-%d %H:00}: {hour.groups:,} groups ({reasons})"
+    if len(plan.hours) > _HOURS_PRINTED:
+        yield f"  and {len(plan.hours) - _HOURS_PRINTED:,} hours more; --json has them all"
+    if plan.first_keys:
+        yield "Keys (customer, product, hour): " + ", ".join(plan.first_keys[:_KEYS_PRINTED])
+    for change in plan.tables:
+        yield (
+            f"  {change.table}: {change.inserted:,} rows new, {change.updated:,} changed, {change.deleted:,} removed; "
+            f"{change.files_replaced:,} files of {change.bytes_replaced:,} bytes replaced"
+        )
 
 
 def _as_json(value: Any) -> str:

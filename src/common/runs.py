@@ -33,15 +33,15 @@ def work_on_lake(spark: SparkSession, settings: Settings, job: str, work: Work, 
     newest versions: each of its steps compares before it writes.
     """
     run_id = uuid.uuid4().hex
-    if settings.lake and not settings.dry_run:
+    if settings.lake and settings.writes:
         check_is_writable(settings.lake)
-    with nullcontext() if settings.dry_run else lock_lake(spark, settings.lake, run_id):
+    with lock_lake(spark, settings.lake, run_id) if settings.writes else nullcontext():
         for attempt in range(1, _ATTEMPTS + 1):
             lake = Lake(spark, settings.lake, settings.catalog, settings.schema_)
             report = RunReport(
                 run_id=run_id,
                 job=job,
-                dry_run=settings.dry_run,
+                dry_run=not settings.writes,
                 started_at=datetime.now(timezone.utc),
                 settings_hash=settings.hash(),
             )
