@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
+from pyspark.logger import PySparkLogger
 from pyspark.sql import SparkSession
 
 from common.errors import SalesLakehouseError
@@ -23,6 +24,10 @@ def run_command(
     kind: type[AnySettings],
 ) -> int:
     """Run a job with the arguments of the command line; returns the exit code (see common/errors.py)."""
+    if not os.environ.get(TRACEBACK_VARIABLE):
+        # PySpark writes errors to standard error by itself, with the values that they quote.
+        for logger in ("DataFrameQueryContextLogger", "SQLQueryContextLogger"):
+            PySparkLogger.getLogger(logger).disabled = True
     arguments = vars(argument_parser(job, description, kind).parse_args(argv))
     try:
         settings = load_settings(arguments, kind)

@@ -94,6 +94,30 @@ def refresh_aggregate(lake: Lake, note: Mapping[str, object]) -> Refreshed:
     return Refreshed(None, hours, sum(per_hour.values()), commit)
 
 
+def restate_groups(lake: Lake, note: Mapping[str, object], condition: str) -> Refreshed:
+    """Compute anew every group in the hours for which the SQL `condition` is true, and write those that differ.
+
+    The aggregate must be up to date: the commit says that it belongs to the newest versions of its sources.
+    """
+    sources = pin_sources(lake)
+    differing = differing_groups(lake, sources, condition).persist()
+    per_hour = _per_hour(differing)
+    commit = _merge_recomputed(lake, sources, differing, sorted(per_hour), note) if per_hour else None
+    differing.unpersist()
+    return Refreshed(None, sorted(per_hour), sum(per_hour.values()), commit)
+
+
+def differing_groups(lake: Lake, sources: Sources, condition: str) -> DataFrame:
+    """The groups in the hours for which `condition` is true that are not what a recompute gives, as it gives them."""
+    aggregate = lake.read(AGGREGATE, lake.version(AGGREGATE)).where(condition)
+    sales = lake.read(SALES, sources.sales_version).where(condition)
+    groups = sales.select(*AGGREGATE.key).union(aggregate.select(*AGGREGATE.key)).distinct()
+    recomputed = recompute_groups(sales, lake.read(CUSTOMERS, sources.customers_version), groups, condition)
+    held = aggregate.select(*AGGREGATE.key, F.struct(*AGGREGATE.column_names).alias("held"))
+    is_as_held = F.col("held").eqNullSafe(F.struct(*AGGREGATE.column_names))
+    return recomputed.join(held, on=list(AGGREGATE.key), how="left").where(~is_as_held).drop("held")
+
+
 def recorded_sources(lake: Lake) -> Sources | str:
     """The source versions in the aggregate's last commit, or why they cannot be relied on."""
     last = None
@@ -138,9 +162,11 @@ def groups_of_customers(groups: DataFrame, customers: DataFrame) -> DataFrame:
     )
 
 
-def recompute_groups(sales: DataFrame, customers: DataFrame, groups: DataFrame, hours: list[datetime]) -> DataFrame:
-    """One row per group: its recomputed columns, or `is_gone` where it has no sale any more."""
-    in_hours = sales.where(hours_condition(HOUR, hours))
+def recompute_groups(sales: DataFrame, customers: DataFrame, groups: DataFrame, condition: str) -> DataFrame:
+    """One row per group, all in hours for which the SQL `condition` is true: its recomputed columns, or `is_gone` where
+    it has no sale any more.
+    """
+    in_hours = sales.where(condition)
     of_groups = in_hours.join(groups, on=list(AGGREGATE.key), how="left_semi")
     recomputed = aggregate_sales(of_groups, customers)
     return groups.join(recomputed, on=list(AGGREGATE.key), how="left").select(
@@ -152,8 +178,17 @@ def _merge_groups(
     lake: Lake, sources: Sources, groups: DataFrame, hours: list[datetime], note: Mapping[str, object]
 ) -> Commit | None:
     recomputed = recompute_groups(
-        lake.read(SALES, sources.sales_version), lake.read(CUSTOMERS, sources.customers_version), groups, hours
+        lake.read(SALES, sources.sales_version),
+        lake.read(CUSTOMERS, sources.customers_version),
+        groups,
+        hours_condition(HOUR, hours),
     )
+    return _merge_recomputed(lake, sources, recomputed, hours, note)
+
+
+def _merge_recomputed(
+    lake: Lake, sources: Sources, recomputed: DataFrame, hours: list[datetime], note: Mapping[str, object]
+) -> Commit | None:
     return lake.merge(
         AGGREGATE, recomputed, hours=hours, note={**note, **sources.as_note()}, delete_when="source.is_gone"
     )

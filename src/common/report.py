@@ -17,8 +17,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table as RichTable
 
 from common.contract import AGGREGATE, Table
+from common.decisions import Decision
 from common.ledger import FeedLedger, RuleCount
 from common.plan import Plan, TableChange, change_of
+from common.quality import QualityRules, names_of
 from common.refresh import Refreshed
 from common.tables import Commit
 
@@ -61,6 +63,17 @@ class RunReport:
     written: list[TableChange] = field(default_factory=list)
     tables: list[TableVersions] = field(default_factory=list)
 
+    def take_decision(self, decision: Decision, rules: QualityRules) -> None:
+        """Report what became of the rows of a feed."""
+        feed = decision.intake.feed.name
+        self.feeds.append(decision.ledger)
+        warnings = names_of(rules.all_of_feed(feed), "warn")
+        for rule, count in decision.broken.items():
+            counts = self.warnings if rule in warnings else self.rejected_by_reason
+            counts[f"{feed}.{rule}"] = count
+        self.moved_sales += decision.moved
+        self.unknown_customer_rows += decision.unknown_customer_rows
+
     def take_plan(self, plan: Plan) -> None:
         """Report what a run would do."""
         self.plan = plan
@@ -79,6 +92,12 @@ class RunReport:
         self.groups_touched = refreshed.groups
         self.recomputed_whole = refreshed.whole
         self.take_commit(AGGREGATE, refreshed.commit)
+
+    def take_restated(self, restated: Refreshed) -> None:
+        """Report groups that were computed anew beside those that followed changes of the sales."""
+        self.hours_touched = sorted({*self.hours_touched, *restated.hours})
+        self.groups_touched += restated.groups
+        self.take_commit(AGGREGATE, restated.commit)
 
     @property
     def changed_nothing(self) -> bool:
@@ -132,6 +151,11 @@ class Reporter:
         self._progress.advance(self._task)
         seconds = f"{time.monotonic() - started:5.1f} s"
         self.say(f"[{self._done}/{self._steps}] {description:<34} {seconds}  {', '.join(details)}".rstrip())
+
+    def show_plan(self, plan: Plan) -> None:
+        """Say what is about to be done."""
+        for line in _plan_lines(plan):
+            self.say(line)
 
     def start_again(self, reason: str) -> None:
         """Say why the steps are done once more, and count them anew."""
@@ -187,7 +211,7 @@ def _closing_lines(report: RunReport) -> Iterator[str]:
     if hours:
         span = f"{hours[0]:%Y-%m-%d %H:00} to {hours[-1]:%Y-%m-%d %H:00} UTC"
         yield f"Hours {would}touched: {len(hours):,} ({span}); groups {would}recomputed: {report.groups_touched:,}"
-    if report.plan:
+    if report.plan and report.dry_run:
         yield from _plan_lines(report.plan)
     if report.dry_run:
         return

@@ -23,7 +23,7 @@ from common.decisions import Decision, check_may_load, decide
 from common.errors import ConfigError
 from common.intake import check_unchanged, read_feed
 from common.plan import plan_run
-from common.quality import QualityRules, load_rules, names_of
+from common.quality import QualityRules, load_rules
 from common.refresh import refresh_aggregate
 from common.report import Reporter, RunReport
 from common.runs import check_no_commit_is_lost, record_run, versions_of, work_on_lake
@@ -77,7 +77,9 @@ def _decide(
     decisions: list[Decision] = []
     for feed, table in ((CUSTOMERS_FEED, CUSTOMERS), (TRANSACTIONS, SALES)):
         with reporter.step(f"Read and check {feed.name}") as said:
-            intake = read_feed(lake, feed, table, _path(settings, feed), rules, settings)
+            intake = read_feed(
+                lake, feed, table, _path(settings, feed), rules, settings, skip_loaded=not settings.reload
+            )
             held.callback(intake.release)
             known = [lake.read(CUSTOMERS, versions[CUSTOMERS.name]), *[d.changes for d in decisions]]
             decision = decide(lake, intake, table, versions[table.name], rules, known)
@@ -93,16 +95,9 @@ def _judge(
 ) -> None:
     """Put the counts into the report; raises where a feed is not fit to be loaded, before anything is written."""
     for decision in decisions:
-        feed = decision.intake.feed
         check_may_load(decision, rules, settings.max_rejected_share)
-        check_unchanged(lake.spark, _path(settings, feed), decision.intake)
-        report.feeds.append(decision.ledger)
-        warnings = names_of(rules.all_of_feed(feed.name), "warn")
-        for rule, count in decision.broken.items():
-            counts = report.warnings if rule in warnings else report.rejected_by_reason
-            counts[f"{feed.name}.{rule}"] = count
-        report.moved_sales += decision.moved
-        report.unknown_customer_rows += decision.unknown_customer_rows
+        check_unchanged(lake.spark, _path(settings, decision.intake.feed), decision.intake)
+        report.take_decision(decision, rules)
 
 
 def _path(settings: Settings, feed: Feed) -> str:
