@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from common.contract import AGGREGATE, CUSTOMERS, REJECTED, RUNS, SALES, Table
+from common.contract import AGGREGATE, CUSTOMERS, FORGOTTEN, REJECTED, RUNS, SALES, Table
+from common.tables import Lake
 from jobs import load_sales, verify_aggregate
 
 DIFFERS, FAILED = 5, 1
@@ -94,6 +95,7 @@ def checkup(spark: SparkSession, good_lake: Path, tmp_path: Path, capsys: pytest
 
 
 def test_a_good_lake_is_sound_and_left_as_it_is(checkup: Checkup) -> None:
+    Lake(checkup.spark, str(checkup.lake), None, None).create([FORGOTTEN])
     before = {path: path.stat().st_mtime_ns for path in checkup.lake.rglob("*")}
     report = checkup.report(0)
     assert report["is_sound"]
@@ -105,6 +107,7 @@ def test_a_good_lake_is_sound_and_left_as_it_is(checkup: Checkup) -> None:
         AGGREGATE.name: (2, 5),
         REJECTED.name: (1, 1),
         RUNS.name: (2, 2),
+        FORGOTTEN.name: (0, 0),
     }
     assert (report["sources"]["sales_version"], report["sources"]["customers_version"]) == (2, 1)
     assert (report["groups_compared"], report["hours_compared"]) == (5, 2)
