@@ -40,6 +40,10 @@ class Sources:
     customers_version: int
     customers_at: str
 
+    @property
+    def in_words(self) -> str:
+        return f"{SALES.name} {self.sales_version}, {CUSTOMERS.name} {self.customers_version}"
+
     def as_note(self) -> dict[str, object]:
         return {
             "logic_version": LOGIC_VERSION,

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -108,7 +108,23 @@ class RunReport:
 
     def as_json(self) -> str:
         """The report as one JSON object; times are ISO 8601 in UTC."""
-        return json.dumps(dataclasses.asdict(self) | {"changed_nothing": self.changed_nothing}, default=_as_json)
+        return json.dumps(dataclasses.asdict(self) | {"changed_nothing": self.changed_nothing}, default=json_value)
+
+    def table(self) -> RichTable:
+        return _ledger_table(self)
+
+    def lines(self) -> Iterator[str]:
+        return _closing_lines(self)
+
+
+class Report(Protocol):
+    """What a job ends with: one JSON object; or, for a person, a table and the lines below it."""
+
+    def as_json(self) -> str: ...
+
+    def table(self) -> RichTable: ...
+
+    def lines(self) -> Iterator[str]: ...
 
 
 class Reporter:
@@ -166,14 +182,14 @@ class Reporter:
     def say(self, line: str) -> None:
         self._console.print(line, markup=False)
 
-    def finish(self, report: RunReport) -> None:
+    def finish(self, report: Report) -> None:
         """Print the report: a table for a person, or one JSON object on standard output."""
         if self._as_json:
             print(report.as_json(), flush=True)
             return
         self.say("")
-        self._console.print(_ledger_table(report))
-        for line in _closing_lines(report):
+        self._console.print(report.table())
+        for line in report.lines():
             self.say(line)
 
 
@@ -238,7 +254,8 @@ def _plan_lines(plan: Plan) -> Iterator[str]:
         )
 
 
-def _as_json(value: Any) -> str:
+def json_value(value: Any) -> str:
+    """A time as JSON has it, for json.dumps."""
     if isinstance(value, datetime):
         return value.isoformat()
     raise TypeError(f"{type(value).__name__} has no JSON form")
