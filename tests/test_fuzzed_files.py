@@ -22,7 +22,8 @@ from common.intake import read_feed
 from common.quality import load_rules
 from common.settings import Settings, conf_dir, load_settings
 from common.tables import Lake
-from csv_oracles import Parsers, Reading, read_by_the_docs
+from csv_by_docs import Reading, read_by_the_docs
+from csv_parsers import Parsers
 from fuzzing import BATCH, FuzzedFile, file_with_a_bad_header, fuzzed_file
 from lakes import Workbench, aggregate_rows, assert_equals_recompute
 
@@ -57,7 +58,7 @@ def test_files_with_faults_are_read_as_documented(bench: Workbench) -> None:
 def test_fuzzed_files(bench: Workbench, battery: Battery) -> None:
     """Compared for every file: the typed values of each accepted row; line, text and reasons of each refused one; the
     sum of QUANTITY x PRICE; and that both kinds add up to the rows read. Compared with what docs/csv.md says, written
-    down a second time in csv_oracles.py; and the accepted rows of each file in which Python's csv module (strict) and
+    down a second time in csv_by_docs.py; and the accepted rows of each file in which Python's csv module (strict) and
     DuckDB (strict) find the same rows, also with what DuckDB makes of these, from bytes to typed values. Files in which
     docs/csv.md is stricter than RFC 4180 on purpose (quoted lines that look like rows; more than 1,000 commas) are
     compared with the first alone. Files with a bad header must be refused by name. A share of the batches is loaded
