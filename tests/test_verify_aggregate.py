@@ -14,6 +14,7 @@ from pyspark.sql import SparkSession
 
 from common.contract import AGGREGATE, CUSTOMERS, FORGOTTEN, REJECTED, RUNS, SALES, Table
 from common.tables import Lake
+from common.verification import Checked, compare_groups
 from jobs import load_sales, verify_aggregate
 
 DIFFERS, FAILED = 5, 1
@@ -36,6 +37,10 @@ class Checkup:
     spark: SparkSession
     lake: Path
     capsys: pytest.CaptureFixture[str]
+
+    @property
+    def as_tables(self) -> Lake:
+        return Lake(self.spark, str(self.lake), None, None)
 
     def table(self, table: Table) -> str:
         """The table as SQL names it."""
@@ -96,7 +101,7 @@ def checkup(spark: SparkSession, good_lake: Path, tmp_path: Path, capsys: pytest
 
 
 def test_a_good_lake_is_sound_and_left_as_it_is(checkup: Checkup) -> None:
-    Lake(checkup.spark, str(checkup.lake), None, None).create([FORGOTTEN])
+    checkup.as_tables.create([FORGOTTEN])
     before = {path: path.stat().st_mtime_ns for path in checkup.lake.rglob("*")}
     report = checkup.report(0)
     assert report["is_sound"]
@@ -113,6 +118,8 @@ def test_a_good_lake_is_sound_and_left_as_it_is(checkup: Checkup) -> None:
     assert (report["sources"]["sales_version"], report["sources"]["customers_version"]) == (2, 1)
     assert (report["groups_compared"], report["hours_compared"]) == (5, 2)
     assert {path: path.stat().st_mtime_ns for path in checkup.lake.rglob("*")} == before
+    nothing = checkup.as_tables.read(AGGREGATE, None)
+    assert compare_groups(nothing, nothing) == Checked(0, [])
 
     shutil.rmtree(checkup.lake / CUSTOMERS.name)
     exit_code, _, error = checkup.verify()
@@ -211,7 +218,7 @@ def test_maintenance_is_no_difference_and_vacuumed_versions_are_replaced_by_the_
     assert newer["sources"]["sales_version"] == 2
     assert f"There are newer versions ({SALES.name} 3, {CUSTOMERS.name} 1)" in newer["notes"][0]
 
-    Lake(checkup.spark, str(checkup.lake), None, None).vacuum(SALES)
+    checkup.as_tables.vacuum(SALES)
     vacuumed = checkup.report(0)
     assert vacuumed["sources"]["sales_version"] > 2
     assert f"made of ({SALES.name} 2, {CUSTOMERS.name} 1) can no longer be read" in vacuumed["notes"][1]

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 
-from pyspark.sql import Column, DataFrame, Observation, Row
+from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
 from common.contract import AGGREGATE, CUSTOMERS, HOUR, SALES, Table
@@ -65,31 +65,31 @@ class Checked:
 
 def check_rows(rows: DataFrame, table: Table) -> Checked:
     """Read every value of every row once: keys are unique, no column is null that may not be, constraints hold."""
-    key = _key_in_words(table.key, table)
-    observed, repeated = Observation(), Observation()
-    wrong = _wrong_rows(table)
-    figures = [F.count(F.lit(1)).alias("rows"), F.bit_xor(F.xxhash64(*_hashable(table))).alias("content")]
-    for number, (_, is_wrong) in enumerate(wrong):
-        figures += [F.count_if(is_wrong).alias(f"count_{number}"), F.min(F.when(is_wrong, key)).alias(f"key_{number}")]
-    times_of_key = rows.observe(observed, *figures).groupBy(*table.key).agg(F.count(F.lit(1)).alias("times"))
-    examples = (
-        times_of_key.where("times > 1")
-        .observe(repeated, F.count(F.lit(1)).alias("keys"))
-        .select(key.alias("key"), "times")
-        .orderBy("key")
-        .limit(EXAMPLES_KEPT)
-        .collect()
+    key, wrong = _key_in_words(table.key, table), _wrong_rows(table)
+    by_key = rows.groupBy(*table.key).agg(
+        F.count(F.lit(1)).alias("times"),
+        F.bit_xor(F.xxhash64(*_hashable(table))).alias("content"),
+        *[F.count_if(is_wrong).alias(f"wrong_{number}") for number, (_, is_wrong) in enumerate(wrong)],
     )
-    found = observed.get
+    found = by_key.agg(
+        F.sum("times").alias("rows"),
+        F.bit_xor("content").alias("content"),
+        F.count_if(F.col("times") > 1).alias("repeated"),
+        *[F.sum(f"wrong_{number}").alias(f"wrong_{number}") for number in range(len(wrong))],
+        *[F.min(F.when(F.col(f"wrong_{number}") > 0, key)).alias(f"first_{number}") for number in range(len(wrong))],
+    ).collect()[0]
     findings = [
-        Finding(table.name, what, found[f"count_{number}"], [f"first {found[f'key_{number}']}"])
+        Finding(table.name, what, found[f"wrong_{number}"], [f"first {found[f'first_{number}']}"])
         for number, (what, _) in enumerate(wrong)
-        if found[f"count_{number}"]
+        if found[f"wrong_{number}"]
     ]
-    if examples:
-        named = [f"{example['key']} stands {example['times']} times" for example in examples]
-        findings.append(Finding(table.name, "keys that are there more than once", repeated.get["keys"], named))
-    return Checked(found["rows"], findings)
+    if found["repeated"]:
+        first = (
+            by_key.where("times > 1").select(key.alias("key"), "times").orderBy("key").limit(EXAMPLES_KEPT).collect()
+        )
+        named = [f"{row['key']} stands {row['times']} times" for row in first]
+        findings.append(Finding(table.name, "keys that are there more than once", found["repeated"], named))
+    return Checked(found["rows"] or 0, findings)
 
 
 def _wrong_rows(table: Table) -> list[tuple[str, Column]]:
@@ -138,24 +138,18 @@ def _compare(stored: DataFrame, expected: DataFrame, key: Sequence[str], what: s
         .when(F.col("is_expected").isNull(), "extra")
         .when(F.exists(cells, lambda cell: cell["differs"]), "changed")
     )
-    seen = Observation()
-    differing = (
-        left.join(right, on=reduce(Column.__and__, is_same_key), how="full")
-        .select(
-            *[F.coalesce(f"stored_{name}", f"expected_{name}").alias(name) for name in key],
-            kind.alias("kind"),
-            F.filter(cells, lambda cell: cell["differs"]).alias("cells"),
-        )
-        .observe(seen, F.count(F.lit(1)).alias("keys"), F.count("kind").alias("differing"))
-        .where("kind IS NOT NULL")
-        .orderBy(*key)
-        .limit(EXAMPLES_KEPT)
-        .select(_key_in_words(key, AGGREGATE).alias("key"), "kind", "cells")
-        .collect()
+    compared = left.join(right, on=reduce(Column.__and__, is_same_key), how="full").select(
+        *[F.coalesce(f"stored_{name}", f"expected_{name}").alias(name) for name in key],
+        kind.alias("kind"),
+        F.filter(cells, lambda cell: cell["differs"]).alias("cells"),
     )
-    keys, count = seen.get["keys"], seen.get["differing"]
-    differences = [_difference(row) for row in differing]
-    return Checked(keys, [Finding(AGGREGATE.name, what, count, differences=differences)] if differences else [])
+    counts = compared.agg(F.count(F.lit(1)).alias("keys"), F.count("kind").alias("differing")).collect()[0]
+    if not counts["differing"]:
+        return Checked(counts["keys"], [])
+    first = compared.where("kind IS NOT NULL").orderBy(*key).limit(EXAMPLES_KEPT)
+    rows = first.select(_key_in_words(key, AGGREGATE).alias("key"), "kind", "cells").collect()
+    finding = Finding(AGGREGATE.name, what, counts["differing"], differences=[_difference(row) for row in rows])
+    return Checked(counts["keys"], [finding])
 
 
 def _cell(name: str) -> Column:
