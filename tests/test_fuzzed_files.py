@@ -157,7 +157,7 @@ def _read(bench: Workbench, path: Path, feed: Feed) -> FoundFiles:
     lake = Lake(bench.spark, str(bench.folder / "no_lake"), None, None)
     table = SALES if feed is TRANSACTIONS else CUSTOMERS
     settings = load_settings({"lake": str(bench.lake)}, Settings)
-    intake = read_feed(lake, feed, table, str(path), RULES, settings)
+    intake = read_feed(lake, feed, table, str(path), RULES, settings, skip_loaded=False)
     try:
         found: dict[str, Found] = defaultdict(Found)
         names = {file.order: Path(file.path).name for file in intake.files}

@@ -69,13 +69,8 @@ def test_rows_are_released_when_they_are_good(bench: Workbench, tmp_path: Path) 
     assert done.ledger("customers") == {"rows_read": 1, "new": 1}
     assert done.ledger() == {"rows_read": 6, "new": 3, "corrected": 1, "rejected": 2}
     assert done.report["removed"] == {REJECTED.name: 5}
-    assert bench.rows(SALES.name, "TRANSACTION_ID", "QUANTITY") == [
-        ("t1", 1),
-        ("t2", 2),
-        ("t3", 4),
-        ("t5", 55),
-        ("t6", 6),
-    ]
+    units = dict(bench.rows(SALES.name, "TRANSACTION_ID", "QUANTITY"))
+    assert units == {"t1": 1, "t2": 2, "t3": 4, "t6": 6, "t7": 77}
     assert ("c2", "Lee, Bob", 44, "Peru") in bench.rows(CUSTOMERS.name)
     assert sorted(raw[:7] for raw in bench.rejected()) == ["7,t7,c1", "five,t5"]
     assert_equals_recompute(bench)
