@@ -173,7 +173,10 @@ class Lake:
         )
 
     def insert_missing(self, table: Table, source: DataFrame, *, note: Mapping[str, object]) -> Commit | None:
-        """Add the rows whose key is not there yet."""
+        """Add the rows whose key is not there yet; None if all are, as even an empty MERGE with a token is a commit."""
+        held = self.read(table, self.version(table)).select(*table.key)
+        if source.join(held, on=list(table.key), how="left_anti").isEmpty():
+            return None
         on = " AND ".join(f"target.`{column}` = source.`{column}`" for column in table.key)
         merge = f"MERGE INTO {{table}} AS target USING {{source}} AS source ON {on} WHEN NOT MATCHED THEN INSERT *"
         return self._commit(table, source, note, merge)
