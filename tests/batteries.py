@@ -17,6 +17,7 @@ class Battery:
     seed: int
     share: float
     figure: str = ""
+    command: str = ""
 
     def rounds(self, full: int) -> int:
         """How many rounds to run, where `full` is all of them."""
@@ -33,7 +34,8 @@ def record(batteries: list[Battery]) -> None:
     for battery in batteries:
         title = battery.name.replace("_", " ")
         options = f" --seed {battery.seed}" + (f" --share {battery.share:g}" if battery.share != 1 else "")
-        row = f"| {title} | `./run-tests.sh -m battery -k {battery.name}{options}` | {battery.figure} |"
+        command = battery.command or f"./run-tests.sh -m battery -k test_{battery.name}{options}"
+        row = f"| {title} | `{command}` | {battery.figure} |"
         parts = re.split(rf"^\| {re.escape(title)} \|.*$", text, flags=re.MULTILINE)
         if len(parts) != 2:
             raise ValueError(f"{PROOF} has {len(parts) - 1} rows for {title}, not one")

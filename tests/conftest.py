@@ -10,10 +10,12 @@ import pytest
 from pyspark.sql import SparkSession
 
 from batteries import Battery, record
+from canaries import Canaries, Searched
 from lakes import Workbench
 from worker import submit_arguments
 
 _FIGURES = pytest.StashKey[list[Battery]]()
+_SEARCHED = pytest.StashKey[Searched]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -25,9 +27,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash.setdefault(_FIGURES, [])
+    config.stash.setdefault(_SEARCHED, Searched())
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    searched, seed = config.stash[_SEARCHED], config.getoption("--seed")
+    if searched.files and config.getoption("-m") != "battery":
+        canaries = Battery("canary_names", seed, 1.0, str(searched), command="./run-tests.sh")
+        config.stash[_FIGURES].append(canaries)
     for battery in config.stash[_FIGURES]:
         terminalreporter.write_line(f"battery {battery.name}, seed {battery.seed}: {battery.figure}")
     if config.getoption("--record"):
@@ -43,8 +50,12 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
 
 
 @pytest.fixture
-def bench(spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Workbench:
-    return Workbench(spark, tmp_path, capsys)
+def bench(
+    request: pytest.FixtureRequest, spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Workbench]:
+    bench = Workbench(spark, tmp_path, capsys, canaries=Canaries(request.config.stash[_SEARCHED]))
+    yield bench
+    bench.canaries.search_logs(bench.lake)
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ import pytest
 from deltalake import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 
+from canaries import Canaries, Searched
 from jobs import load_sales
 
 SALES_HEADER = "TRANSACTION_ID,CUSTOMER_ID,PRODUCT_ID,QUANTITY,PRICE,TRANSACTION_DATE"
@@ -54,6 +55,7 @@ class Workbench:
     folder: Path
     capsys: pytest.CaptureFixture[str]
     arrivals: int = field(default=0)
+    canaries: Canaries = field(default_factory=lambda: Canaries(Searched()))
 
     def __post_init__(self) -> None:
         self.lake = self.folder / "lake"
@@ -73,6 +75,8 @@ class Workbench:
     def file(self, path: Path, content: str | bytes) -> Path:
         """A file that arrived after the ones before, and long enough ago to be trusted by its time."""
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        if isinstance(content, str):
+            self.canaries.add(content)
         self.arrivals += 1
         os.utime(path, (1_700_000_000 + self.arrivals, 1_700_000_000 + self.arrivals))
         return path
@@ -92,6 +96,7 @@ class Workbench:
         """Run a job through its command line, with a report in JSON."""
         exit_code = job.main([*arguments, "--json"])
         printed = self.capsys.readouterr()
+        self.canaries.search_output(printed.out + printed.err)
         return Outcome(exit_code, json.loads(printed.out) if exit_code == 0 else None, printed.err)
 
     def must_load(self, *options: str) -> Outcome:

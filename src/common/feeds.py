@@ -159,8 +159,8 @@ def damaged_files_refused() -> Iterator[None]:
 
 def damaged_file(error: Exception) -> str | None:
     """The file of which Spark says that it cannot read it; None where the error is another one."""
-    found = re.search(r"FAILED_READ_FILE.*? file (\S+)\. ", str(error))
-    return _plain(unquote(found[1])) if found else None
+    found = re.search(r"FAILED_READ_FILE.*? file (\S+)\. |Checksum error: (\S+) at ", str(error))
+    return _plain(unquote(found[1] or found[2])) if found else None
 
 
 def read_lines(spark: SparkSession, files: list[InputFile]) -> DataFrame:

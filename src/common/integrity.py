@@ -102,7 +102,8 @@ def repair_of(table: Table) -> str:
         return f"Delete the folder of {table.name} and run again: the aggregate is computed anew."
     return (
         f"Bring the file back from a backup. Without one, delete the folder of {table.name}, or, where only the newest "
-        "commit is damaged, that commit and its .crc; then load the files that it came from again with --reload."
+        "commit is damaged, that commit with its .crc files, hidden ones too; then load the files that it came from "
+        "again with --reload."
     )
 
 
