@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import signal
@@ -34,6 +35,7 @@ from killing import (
 from lakes import Workbench, assert_equals_recompute
 from worker import Worker
 
+_LOG = logging.getLogger(__name__)
 # The work is small: few tasks, and no code made for a few rows. Delta writes a checkpoint every other commit instead of
 # every tenth, so that runs are killed in that as well.
 SMALL = [
@@ -71,28 +73,29 @@ class Kill:
     is_recovery: bool
 
 
-def test_a_run_killed_between_customers_and_sales_is_finished_by_the_next(bench: Workbench) -> None:
+def test_a_run_killed_between_sales_and_aggregate_is_finished_by_the_next(bench: Workbench) -> None:
     deliver_the_first(bench)
     deliver_the_rest(bench)
     killed, undisturbed = bench.folder / "killed", bench.folder / "undisturbed"
     feeds = [f"--transactions={bench.transactions}", f"--customers={bench.customers}", "--max-rejected-share=1"]
     with quick_worker(bench.folder / "worker") as worker, ThreadPoolExecutor(1) as pool:
         worker.begin("load_sales", *feeds, f"--lake={killed}")
-        death = pool.submit(_kill_once_customers_are_merged, worker, killed)
+        death = pool.submit(_kill_once_sales_are_merged, worker, killed)
         bench.lake = undisturbed
         bench.must_load()
         death.result()
     after = contents(undisturbed)
     assert_whole(killed, {}, after)
-    assert contents(killed)["sales_data_partitioned"] == Counter()
+    assert contents(killed)["sales_data_partitioned"] == after["sales_data_partitioned"]
+    assert contents(killed)["customer_aggregated_data"] == Counter()
     bench.lake = killed
     bench.must_load()
     assert_same(killed, after)
     assert_equals_recompute(bench)
 
 
-def _kill_once_customers_are_merged(worker: Worker, lake: Path) -> None:
-    while worker.process.poll() is None and versions(lake).get("customers", 0) < 1:
+def _kill_once_sales_are_merged(worker: Worker, lake: Path) -> None:
+    while worker.process.poll() is None and versions(lake).get("sales_data_partitioned", 0) < 1:
         time.sleep(0.005)
     os.killpg(worker.process.pid, signal.SIGKILL)
     worker.process.wait()
@@ -140,6 +143,7 @@ def test_kills(bench: Workbench, battery: Battery) -> None:
                 run.assert_nothing_lives_on()
         shutil.rmtree(bench.lake)
         kills += in_chain
+        _LOG.info("%d of %d kills: %s", len(kills), rounds, in_chain)
     archive.unlink(missing_ok=True)
     battery.passed(_figure(kills, chains))
 

@@ -1,11 +1,12 @@
 """Of runs that start on one lake at the same moment one works, the others name it and leave; every row is in once.
 
-The everyday test of a lake that is held by another run is in test_refused_runs.py.
+The everyday test of a run that finds the lake held by another is in test_refused_runs.py.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import re
 import time
 from collections.abc import Sequence
@@ -17,10 +18,12 @@ from typing import Any
 import pytest
 
 from batteries import Battery
+from common.lock import LOCK_FILE, lock_lake
 from killing import quick_worker
 from lakes import Workbench, assert_equals_recompute
 from worker import Worker
 
+_LOG = logging.getLogger(__name__)
 PROCESSES = 4
 BUSY = 4
 HOURS, CUSTOMERS, PRODUCTS = 6, 5, 3
@@ -115,6 +118,22 @@ class Meeting:
         return unnamed
 
 
+def test_a_run_that_has_ended_is_not_named_as_the_holder(bench: Workbench) -> None:
+    bench.people("c1,Ann,30,Mali")
+    bench.sales("t1,c1,p1,1,1.00,2025-02-22 09:15:00")
+    with lock_lake(bench.spark, str(bench.lake), "the-first"):
+        pass
+    # The moment in which the next run holds the lock and has not yet written who it is.
+    jvm = bench.spark._jvm
+    assert jvm is not None
+    file = jvm.java.io.RandomAccessFile(str(bench.lake / LOCK_FILE), "rw")
+    assert file.getChannel().tryLock() is not None
+    outcome = bench.load()
+    file.close()
+    assert outcome.exit_code == BUSY
+    assert "is busy: another run holds it" in outcome.error
+
+
 @pytest.mark.battery
 def test_overlapping_runs(bench: Workbench, battery: Battery) -> None:
     rounds = battery.rounds(50)
@@ -148,6 +167,7 @@ def test_overlapping_runs(bench: Workbench, battery: Battery) -> None:
                     f"seed {battery.seed}, round {number}, starts after {delays} s: {error}\nTo see it again: "
                     f"./run-tests.sh -m battery -k overlapping_runs --seed {battery.seed} --share {battery.share:g}"
                 ) from error
+            _LOG.info("%d of %d rounds: %d runs, %d busy", number, rounds, len(chosen), len(meeting.busy))
             seconds = meeting.seconds
             runs += len(chosen)
             busy += len(meeting.busy)

@@ -36,7 +36,11 @@ def lock_lake(spark: SparkSession, folder: str | None, run_id: str) -> Iterator[
             raise LakeBusyError(f"The lake {folder} is busy: {_holder(path)} holds it. Try again when it is done.")
         file.setLength(0)
         file.writeBytes(f"run {run_id}, process {os.getpid()}")
-        yield
+        try:
+            yield
+        finally:
+            # Else a run that finds the lake busy before the next holder has written its name would name this one.
+            file.setLength(0)
     finally:
         file.close()
 
