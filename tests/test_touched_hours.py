@@ -44,6 +44,8 @@ def test_a_run_reads_and_rewrites_only_the_hours_that_change(bench: Workbench) -
         assert planned.report[figure] == loaded.report[figure]
     assert_did_as_planned(planned, loaded)
 
+    assert planned.report["plan"]["first_customers"] == ["c1 (new)", "c2 (new)"]
+
     # The same beside a lake: a late sale, a sale that moves, and a new hour.
     bench.sales(f"t9,c1,p2,1,1.00,{HOURS[1]}", f"t2,c1,p1,1,1.00,{HOURS[3]}", "t8,c2,p1,1,1.00,2025-02-23 00:15:00")
     touched = {"2025-02-22 01", "2025-02-22 02", "2025-02-22 03", "2025-02-23 00"}

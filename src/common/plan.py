@@ -56,6 +56,7 @@ class Plan:
     tables: list[TableChange] = field(default_factory=list)
     hours: list[HourPlan] = field(default_factory=list)
     first_keys: list[str] = field(default_factory=list)
+    first_customers: list[str] = field(default_factory=list)
     whole: str | None = None
 
     @property
@@ -95,6 +96,7 @@ def plan_run(lake: Lake, sales: DataFrame, customers: DataFrame, removed: DataFr
         ],
         hours=hours,
         first_keys=_first_keys(groups),
+        first_customers=_first_customers(customers),
         whole=whole,
     )
     groups.unpersist()
@@ -240,3 +242,9 @@ def _first_keys(groups: DataFrame) -> list[str]:
         f"({', '.join(key['reasons'])})"
         for key in first
     ]
+
+
+def _first_customers(customers: DataFrame) -> list[str]:
+    state = F.when(F.col("current_values").isNull(), "new").otherwise("changed").alias("state")
+    first = customers.select("CUSTOMER_ID", state).orderBy("CUSTOMER_ID").limit(_KEYS_NAMED).collect()
+    return [f"{row['CUSTOMER_ID']} ({row['state']})" for row in first]

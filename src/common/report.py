@@ -247,6 +247,8 @@ def _plan_lines(plan: Plan) -> Iterator[str]:
         yield f"  and {len(plan.hours) - _HOURS_PRINTED:,} hours more; --json has them all"
     if plan.first_keys:
         yield "Keys (customer, product, hour): " + ", ".join(plan.first_keys[:_KEYS_PRINTED])
+    if plan.first_customers:
+        yield "Customers: " + ", ".join(plan.first_customers[:_KEYS_PRINTED])
     for change in plan.tables:
         yield (
             f"  {change.table}: {change.inserted:,} rows new, {change.updated:,} changed, {change.deleted:,} removed; "
