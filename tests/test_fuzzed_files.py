@@ -213,7 +213,7 @@ def _difference(left: object, right: object) -> str:
 
 def _message(seed: int, file: FuzzedFile, what: str) -> str:
     return (
-        f"seed {seed}, file {file.number} ({file.name}): {what}\n{file.content!r:.3000}\n"
+        f"seed {seed}, file {file.number} ({file.name}): {what}\n{file.content!r:.1500}\n"
         f"The whole file: fuzzed_file({seed}, {file.number}); again: pytest -m battery -k fuzzed_files --seed {seed}"
     )
 
