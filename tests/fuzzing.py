@@ -9,7 +9,7 @@ from random import Random
 
 from common.contract import CUSTOMERS_FEED, TRANSACTIONS, Feed
 
-# Files whose numbers share all but the last two digits share three orders of columns, since each order is a scan.
+# Files whose numbers share all but the last two digits share two orders of columns, since each order is a scan.
 BATCH = 100
 
 _ODD_TEXTS = [
@@ -134,9 +134,9 @@ def file_with_a_bad_header(seed: int, number: int) -> FuzzedFile:
             ",".join([*names, names[at]]).encode(),
             ",".join([*names[:at], "EMAIL", *names[at:]]).encode(),
             ",".join([*names, ""]).encode(),
-            ",".join([*names[:at], names[at].strip(' "')[:-1], *names[at + 1 :]]).encode(),
+            ",".join([*names[:at], names[at].strip(' \t"')[:-1], *names[at + 1 :]]).encode(),
             ",".join(
-                [*names[:at], names[at].strip(' "') + rng.choice("\u200b\x07_1\u00eb"), *names[at + 1 :]]
+                [*names[:at], names[at].strip(' \t"') + rng.choice("\u200b\x07_1\u00eb"), *names[at + 1 :]]
             ).encode(),
             rng.choice([";", "\t", "|", ", ,"]).join(names).encode(),
             b"\xef\xbb\xbf\xef\xbb\xbf" + header,
@@ -154,8 +154,8 @@ def file_with_a_bad_header(seed: int, number: int) -> FuzzedFile:
 
 def _layout(seed: int, number: int, feed: Feed) -> list[str]:
     rng = Random(f"{seed} layouts {number // BATCH} {feed.name}")
-    layouts = [feed.column_names, *(rng.sample(feed.column_names, len(feed.columns)) for _ in range(2))]
-    return layouts[number // 2 % 3]
+    layouts = [feed.column_names, rng.sample(feed.column_names, len(feed.columns))]
+    return layouts[number // 2 % 2]
 
 
 def _header(columns: list[str], rng: Random) -> str:

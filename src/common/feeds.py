@@ -262,6 +262,8 @@ def _parse_layout(lines: DataFrame, columns: tuple[str, ...], headers: set[str],
         "mode": "PERMISSIVE",
         "columnNameOfCorruptRecord": "_malformed",
         "escape": '"',
+        # Else this is the zero character, which the parser then drops from values in quotes. No line holds a CR.
+        "charToEscapeQuoteEscaping": "\r",
     }
     record = F.from_csv(F.when(is_parseable, F.col("raw_line")), schema, options)
     rows = rows.withColumn("record", record).withColumn(
