@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import duckdb
@@ -83,10 +84,13 @@ class Workbench:
             f"--customers={customers or self.customers}",
             *([] if any(option.startswith("--schema") for option in options) else [f"--lake={self.lake}"]),
             "--max-rejected-share=1",
-            "--json",
             *options,
         ]
-        exit_code = load_sales.main(arguments)
+        return self.run(load_sales, *arguments)
+
+    def run(self, job: ModuleType, *arguments: str) -> Outcome:
+        """Run a job through its command line, with a report in JSON."""
+        exit_code = job.main([*arguments, "--json"])
         printed = self.capsys.readouterr()
         return Outcome(exit_code, json.loads(printed.out) if exit_code == 0 else None, printed.err)
 
@@ -117,6 +121,15 @@ class Workbench:
         """The reasons of each refused row, by its raw line."""
         found = self.rows("rejected_rows", "raw_line", "reasons")
         return {raw: sorted(reasons) for raw, reasons in found}
+
+
+def assert_did_as_planned(planned: Outcome, done: Outcome) -> None:
+    """The commits of a run changed as many rows, files and bytes as its plan says, in the same tables."""
+    assert planned.report is not None, planned.error
+    assert done.report is not None, done.error
+    nothing = {"inserted": 0, "updated": 0, "deleted": 0, "files_replaced": 0, "bytes_replaced": 0}
+    plan = [change for change in planned.report["plan"]["tables"] if change != {"table": change["table"], **nothing}]
+    assert done.report["written"] == plan
 
 
 def arrow(path: str) -> pa.Table:

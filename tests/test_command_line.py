@@ -38,7 +38,7 @@ def test_every_job_explains_itself(job: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["no_such_job"], "there are: load_sales, make_sample"),
+        (["no_such_job"], f"there are: {', '.join(JOBS)}"),
         (["--master"], "--master needs a value"),
         (["--conf=spark.x={{y}}"], "placeholder that nobody filled in"),
         (["--properties-file", "nowhere.conf"], "there is no nowhere.conf"),

@@ -25,7 +25,7 @@ def read(bench: Workbench, path: Path | str | None = None, rules: QualityRules =
     """The customers feed, read and checked against an empty lake."""
     lake = Lake(bench.spark, str(bench.lake), None, None)
     loaded = load_settings({"lake": str(bench.lake), **settings}, Settings)
-    return read_feed(lake, CUSTOMERS_FEED, CUSTOMERS, str(path or bench.customers), rules, loaded)
+    return read_feed(lake, CUSTOMERS_FEED, CUSTOMERS, str(path or bench.customers), rules, loaded, skip_loaded=True)
 
 
 def accepted(intake: Intake) -> list[tuple[Any, ...]]:

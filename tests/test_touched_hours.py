@@ -11,7 +11,7 @@ import pytest
 from common.aggregate import aggregate_sales
 from common.contract import SALES
 from common.tables import Lake
-from lakes import Workbench, assert_equals_recompute
+from lakes import Workbench, assert_did_as_planned, assert_equals_recompute
 
 HOURS = [f"2025-02-22 {hour:02}:15:00" for hour in range(6)]
 
@@ -42,6 +42,7 @@ def test_a_run_reads_and_rewrites_only_the_hours_that_change(bench: Workbench) -
     assert loaded.report is not None
     for figure in ("hours_touched", "groups_touched", "recomputed_whole"):
         assert planned.report[figure] == loaded.report[figure]
+    assert_did_as_planned(planned, loaded)
 
     # The same beside a lake: a late sale, a sale that moves, and a new hour.
     bench.sales(f"t9,c1,p2,1,1.00,{HOURS[1]}", f"t2,c1,p1,1,1.00,{HOURS[3]}", "t8,c2,p1,1,1.00,2025-02-23 00:15:00")
@@ -51,28 +52,29 @@ def test_a_run_reads_and_rewrites_only_the_hours_that_change(bench: Workbench) -
     assert snapshot(bench.folder) == files
     assert planned.report is not None
     assert {time[:13].replace("T", " ") for time in planned.report["hours_touched"]} == touched
-    assert planned.report["groups_named"] == [
-        "c1 p2 2025-02-22 01:00",
-        "c1 p1 2025-02-22 02:00",
-        "c1 p1 2025-02-22 03:00",
-        "c2 p1 2025-02-23 00:00",
+    assert planned.report["plan"]["first_keys"] == [
+        "c1 p2 2025-02-22 01:00 (late)",
+        "c1 p1 2025-02-22 02:00 (moved)",
+        "c1 p1 2025-02-22 03:00 (moved)",
+        "c2 p1 2025-02-23 00:00 (new)",
     ]
 
-    # Data files of the other hours are taken away: a run that read one of them would fail.
-    hidden = []
-    for path in list(files):
-        is_of_aggregate = "customer_aggregated_data" in path and path.endswith(".parquet")
-        if is_of_aggregate and hour_of(path)[:13] not in touched:
-            hidden.append(Path(path))
-            Path(path).rename(f"{path}.away")
+    # Data files of the other hours are overwritten with zeros: a run that read one of them would fail.
+    hidden = {}
+    for path in map(Path, files):
+        is_of_aggregate = "customer_aggregated_data" in path.parts and path.suffix == ".parquet"
+        if is_of_aggregate and hour_of(str(path))[:13] not in touched:
+            hidden[path] = path.read_bytes()
+            path.write_bytes(bytes(len(hidden[path])))
     assert len(hidden) == 3
     loaded = bench.must_load()
-    for file in hidden:
-        Path(f"{file}.away").rename(file)
+    for path, content in hidden.items():
+        path.write_bytes(content)
 
     assert loaded.report is not None
     for figure in ("hours_touched", "groups_touched", "moved_sales"):
         assert planned.report[figure] == loaded.report[figure]
+    assert_did_as_planned(planned, loaded)
     assert planned.ledger() == loaded.ledger() == {"rows_read": 3, "new": 2, "corrected": 1}
     for table in ("sales_data_partitioned", "customer_aggregated_data"):
         new = set(snapshot(bench.lake / table)) - set(files)

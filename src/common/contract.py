@@ -188,6 +188,11 @@ RUNS = Table(
         Column("rejected_by_reason", "map<string,bigint>", "Rows refused, by rule; a row may break several"),
         Column("warnings", "map<string,bigint>", "Rows kept that broke a rule of criticality warn, by rule"),
         Column("hours_touched", "bigint", "Hours of the aggregate that were recomputed"),
+        Column(
+            "rows_removed",
+            "map<string,bigint>",
+            "Rows taken away, by table; see restate, release_rejected, forget_customer",
+        ),
         Column("unknown_customer_rows", "bigint", "Sales read in this run whose customer is not known yet"),
         Column(
             "tables",

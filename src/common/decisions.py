@@ -23,7 +23,8 @@ from common.values import hour_of, instant_of
 class Decision:
     """The rows of one feed, decided. Hours are those of sales; customers have none.
 
-    `changes` is one row per key that the lake must take over; `hours` are those that they come from or go to.
+    `outcomes` is one row per row that was accepted by itself, None where no file was read; `changes` is one row per key
+    that the lake must take over; `hours` are those that they come from or go to.
     """
 
     intake: Intake
@@ -35,12 +36,12 @@ class Decision:
     hours: list[datetime] = field(default_factory=list)
     moved: int = 0
     unknown_customer_rows: int = 0
-    persisted: tuple[DataFrame, ...] = ()
+    outcomes: DataFrame | None = None
 
     def release(self) -> None:
         """Give back what the rows hold in memory and on local disk, beside what the intake holds."""
-        for frame in self.persisted:
-            frame.unpersist()
+        if self.outcomes is not None:
+            self.outcomes.unpersist()
 
 
 def decide(
@@ -91,7 +92,7 @@ def decide(
         hours=sorted(counts.hours),
         moved=counts.moved,
         unknown_customer_rows=counts.unknown_customer_rows,
-        persisted=(outcomes,),
+        outcomes=outcomes,
     )
 
 
@@ -106,25 +107,35 @@ def check_may_load(decision: Decision, rules: QualityRules, max_rejected_share: 
                 f"{count.first_place}: breaks the rule {rule}, as {count.rows:,} rows do, and that rule lets no run "
                 f"pass. No table was changed. {_ADVICE.get(rule, 'Correct the file, or the rule in quality.yml.')}"
             )
-    forgotten = decision.broken.get(FORGOTTEN_RULE)
-    rejected = ledger.rejected - (forgotten.rows if forgotten else 0)
+    rejected = rejected_rows_of(decision)
     if ledger.rows_read and rejected / ledger.rows_read > max_rejected_share:
-        refusing = quality.names_of(all_rules, "reject")
-        reasons = [
-            f"{rule} {count.rows:,} (first: {count.first_place})"
-            for rule, count in decision.broken.items()
-            if rule in refusing
-        ]
         raise DataRefusedError(
             f"{rejected:,} of {ledger.rows_read:,} rows of {feed.name} would be rejected, more than the share "
             f"of {max_rejected_share:g} that --max-rejected-share allows. No table was changed. "
-            f"Reasons: {'; '.join(reasons)}."
+            f"{reasons_of(decision, rules)}"
         )
     if ledger.balance != 0:
         raise DataRefusedError(
             f"{abs(ledger.balance):,} rows of {feed.name} are not accounted for ({ledger}); no table was changed. "
             "Please report this."
         )
+
+
+def rejected_rows_of(decision: Decision) -> int:
+    """How many rows are rejected for what they say, and not for whom they are about."""
+    forgotten = decision.broken.get(FORGOTTEN_RULE)
+    return decision.ledger.rejected - (forgotten.rows if forgotten else 0)
+
+
+def reasons_of(decision: Decision, rules: QualityRules) -> str:
+    """The rules that rows of the feed are rejected by, each with how many and where the first stands."""
+    refusing = quality.names_of(rules.all_of_feed(decision.intake.feed.name), "reject")
+    reasons = [
+        f"{rule} {count.rows:,} (first: {count.first_place})"
+        for rule, count in decision.broken.items()
+        if rule in refusing
+    ]
+    return f"Reasons: {'; '.join(reasons)}."
 
 
 _ADVICE = {

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
+
 
 class SalesLakehouseError(Exception):
     """A failure of the run itself or of what it runs on: exit code 1. The message is for a person."""
 
     exit_code = 1
+    # Whether the report on standard output says it already, as JSON: then nothing else is printed.
+    is_in_report = False
 
 
 class LakeError(SalesLakehouseError):
@@ -39,3 +44,21 @@ class LakeDiffersError(SalesLakehouseError):
     """A table does not hold what it should; found by verify_aggregate, which changes nothing."""
 
     exit_code = 5
+
+    def __init__(self, message: str, *, is_in_report: bool = False) -> None:
+        super().__init__(message)
+        self.is_in_report = is_in_report
+
+
+def condition_of(error: Exception) -> str:
+    """What kind of error it is, without the values that its message may quote."""
+    if isinstance(error, PySparkException):
+        return error.getCondition() or type(error).__name__
+    if isinstance(error, Py4JJavaError):
+        causes = []
+        cause = error.java_exception
+        while cause is not None:
+            causes.append(str(cause.getClass().getSimpleName()))
+            cause = cause.getCause()
+        return " caused by ".join(causes)
+    return type(error).__name__

@@ -14,9 +14,10 @@ from pyspark.sql import functions as F
 
 from common import feeds, quality
 from common.blocks import Block, fingerprints_of, summarize
-from common.contract import FORGOTTEN, REJECTED, Feed, Table
+from common.contract import REJECTED, Feed, Table
 from common.errors import DataRefusedError
 from common.feeds import InputFile
+from common.forgetting import hashes_of_forgotten, is_about
 from common.ledger import RuleCount
 from common.loaded_files import known_fingerprints, loaded_files, not_loaded
 from common.quality import QualityRules
@@ -65,7 +66,7 @@ class Intake:
         bases = self._line_bases()
         for block in sorted(self.blocks, key=lambda b: (b.file, b.block)):
             for rule, (rows, position) in block.broken.items():
-                line = bases[block.file, block.block] + position - block.first_position + 1
+                line = self._line(bases, block, position)
                 place = f"{self._path(block.file)}, line {line}"
                 if rule == HEADER_RULE and line == 1:
                     rows, place = rows - 1, self._path(block.file)
@@ -77,8 +78,8 @@ class Intake:
 
     def place(self, file: int, block: int, position: int) -> str:
         """Where a row stands, for a person."""
-        first = next(b.first_position for b in self.blocks if (b.file, b.block) == (file, block))
-        return f"{self._path(file)}, line {self._line_bases()[file, block] + position - first + 1}"
+        found = next(b for b in self.blocks if (b.file, b.block) == (file, block))
+        return f"{self._path(file)}, line {self._line(self._line_bases(), found, position)}"
 
     def rejected_rows(self, run_id: str, started_at: str, together: DataFrame | None) -> DataFrame:
         """The refused rows as the rejected_rows table has them; `together` adds those refused beside others."""
@@ -130,6 +131,9 @@ class Intake:
         for frame in self.persisted:
             frame.unpersist()
 
+    def _line(self, bases: dict[tuple[int, int], int], block: Block, position: int) -> int:
+        return bases[block.file, block.block] + position - block.first_position + 1
+
     def _path(self, order: int) -> str:
         return next(file.path for file in self.files if file.order == order)
 
@@ -143,11 +147,20 @@ class Intake:
         return bases
 
 
-def read_feed(lake: Lake, feed: Feed, table: Table, path: str, rules: QualityRules, settings: Settings) -> Intake:
-    """Read and check the files of a feed that were not loaded into its table before."""
+def read_feed(
+    lake: Lake,
+    feed: Feed,
+    table: Table,
+    path: str,
+    rules: QualityRules,
+    settings: Settings,
+    *,
+    skip_loaded: bool,
+) -> Intake:
+    """Read and check the files of a feed; with `skip_loaded`, those that were not loaded into its table before."""
     spark = lake.spark
     listed = feeds.list_files(spark, path)
-    loaded = None if settings.reload else loaded_files(lake, feed, table)
+    loaded = loaded_files(lake, feed, table) if skip_loaded else None
     files = not_loaded(loaded, listed)
     if not files:
         return Intake(feed, [], {}, len(listed), {}, _no_rows(spark, feed, rules, settings), [], [])
@@ -157,7 +170,7 @@ def read_feed(lake: Lake, feed: Feed, table: Table, path: str, rules: QualityRul
 
     row_rules = [*rules.structure, *rules.of_feed(feed.name)]
     forgotten = hashes_of_forgotten(lake)
-    rows = _checked(lines, headers, feed, rules, settings, forgotten).persist()
+    rows = checked(lines, headers, feed, rules, settings, forgotten).persist()
     persisted = [rows]
     with feeds.damaged_files_refused():
         try:
@@ -172,7 +185,7 @@ def read_feed(lake: Lake, feed: Feed, table: Table, path: str, rules: QualityRul
     if quoted:
         stitched = feeds.stitched_lines(lines.where(F.col("file").isin(quoted)), feed)
         kept_headers = {file: header for file, header in headers.items() if file in quoted}
-        again = _checked(stitched, kept_headers, feed, rules, settings, forgotten).persist()
+        again = checked(stitched, kept_headers, feed, rules, settings, forgotten).persist()
         persisted.append(again)
         rows = rows.where(~F.col("file").isin(quoted)).unionByName(again)
         blocks = [block for block in blocks if block.file not in quoted] + summarize(again, row_rules)
@@ -200,11 +213,6 @@ def check_unchanged(spark: SparkSession, path: str, intake: Intake) -> None:
             raise DataRefusedError(f"{file.path} changed while it was read: run again when it is complete.")
 
 
-def hashes_of_forgotten(lake: Lake) -> list[str]:
-    """The SHA-256 of every CUSTOMER_ID whose rows may not come back."""
-    return [row["customer_hash"] for row in lake.read(FORGOTTEN, lake.version(FORGOTTEN)).collect()]
-
-
 def _parsed(
     lines: DataFrame, headers: dict[int, str], feed: Feed, settings: Settings, forgotten: list[str]
 ) -> DataFrame:
@@ -212,11 +220,10 @@ def _parsed(
     rows = feeds.parse(lines, headers, feed, settings.encoding, settings.source_time_zone)
     if not forgotten:
         return rows.withColumn("is_forgotten", F.lit(False))
-    words = F.concat(F.split("raw_line", r"[,\"\s]+"), F.array("CUSTOMER_ID"))
-    return rows.withColumn("is_forgotten", F.exists(words, lambda word: F.sha2(word, 256).isin(forgotten)))
+    return rows.withColumn("is_forgotten", is_about(forgotten))
 
 
-def _checked(
+def checked(
     lines: DataFrame,
     headers: dict[int, str],
     feed: Feed,
@@ -224,6 +231,7 @@ def _checked(
     settings: Settings,
     forgotten: list[str],
 ) -> DataFrame:
+    """One row per line, with its columns typed, `broken_rules` and `is_rejected`."""
     rows = _parsed(lines, headers, feed, settings, forgotten)
     rows = quality.with_broken_rules(rows, "broken_structure", rules.structure)
     rows = quality.with_broken_rules(rows, "broken_values", rules.of_feed(feed.name))
@@ -241,4 +249,4 @@ def _checked(
 
 def _no_rows(spark: SparkSession, feed: Feed, rules: QualityRules, settings: Settings) -> DataFrame:
     lines = spark.createDataFrame([], "file int, block bigint, position bigint, line string")
-    return _checked(lines, {0: ",".join(feed.column_names)}, feed, rules, settings, forgotten=[])
+    return checked(lines, {0: ",".join(feed.column_names)}, feed, rules, settings, forgotten=[])

@@ -24,9 +24,7 @@ from common.values import instant_of
 
 # Commits that move rows between files, or drop old files, and change no row.
 _MAINTENANCE = {"OPTIMIZE", "VACUUM START", "VACUUM END"}
-# Of the keys that a refresh would recompute, so many are named.
-_KEYS_NAMED = 100
-_UNREADABLE_CHANGES = "the changes since the last run can no longer be read"
+UNREADABLE_CHANGES = "the changes since the last run can no longer be read"
 # How far back the last commit that is no maintenance is looked for: a little at first, since each step costs a read.
 _LOOK_BACK = (1, 32, 1024)
 
@@ -41,6 +39,10 @@ class Sources:
     sales_at: str
     customers_version: int
     customers_at: str
+
+    @property
+    def in_words(self) -> str:
+        return f"{SALES.name} {self.sales_version}, {CUSTOMERS.name} {self.customers_version}"
 
     def as_note(self) -> dict[str, object]:
         return {
@@ -78,14 +80,14 @@ def refresh_aggregate(lake: Lake, note: Mapping[str, object]) -> Refreshed:
         return _refresh_whole(lake, sources, note, reason=recorded)
     if recorded == sources:
         return Refreshed(None, [], 0, None)
-    reason = _why_not_incremental(lake, recorded, sources)
+    reason = why_not_incremental(lake, recorded, sources)
     if reason:
         return _refresh_whole(lake, sources, note, reason=reason)
     try:
         groups = changed_groups(lake, recorded, sources).persist()
         per_hour = _per_hour(groups)
     except (PySparkException, Py4JJavaError):
-        return _refresh_whole(lake, sources, note, reason=_UNREADABLE_CHANGES)
+        return _refresh_whole(lake, sources, note, reason=UNREADABLE_CHANGES)
     hours = sorted(per_hour)
     if not hours:
         return Refreshed(None, [], 0, None)
@@ -94,6 +96,30 @@ def refresh_aggregate(lake: Lake, note: Mapping[str, object]) -> Refreshed:
     if not _sums_agree(lake, sources, hours):
         return _refresh_whole(lake, sources, note, reason="its sums did not agree with those of the sales")
     return Refreshed(None, hours, sum(per_hour.values()), commit)
+
+
+def restate_groups(lake: Lake, note: Mapping[str, object], condition: str) -> Refreshed:
+    """Compute anew every group in the hours for which the SQL `condition` is true, and write those that differ.
+
+    The aggregate must be up to date: the commit says that it belongs to the newest versions of its sources.
+    """
+    sources = pin_sources(lake)
+    differing = differing_groups(lake, sources, condition).persist()
+    per_hour = _per_hour(differing)
+    commit = _merge_recomputed(lake, sources, differing, sorted(per_hour), note) if per_hour else None
+    differing.unpersist()
+    return Refreshed(None, sorted(per_hour), sum(per_hour.values()), commit)
+
+
+def differing_groups(lake: Lake, sources: Sources, condition: str) -> DataFrame:
+    """The groups in the hours for which `condition` is true that are not what a recompute gives, as it gives them."""
+    aggregate = lake.read(AGGREGATE, lake.version(AGGREGATE)).where(condition)
+    sales = lake.read(SALES, sources.sales_version).where(condition)
+    groups = sales.select(*AGGREGATE.key).union(aggregate.select(*AGGREGATE.key)).distinct()
+    recomputed = recompute_groups(sales, lake.read(CUSTOMERS, sources.customers_version), groups, condition)
+    held = aggregate.select(*AGGREGATE.key, F.struct(*AGGREGATE.column_names).alias("held"))
+    is_as_held = F.col("held").eqNullSafe(F.struct(*AGGREGATE.column_names))
+    return recomputed.join(held, on=list(AGGREGATE.key), how="left").where(~is_as_held).drop("held")
 
 
 def recorded_sources(lake: Lake) -> Sources | str:
@@ -120,51 +146,6 @@ def recorded_sources(lake: Lake) -> Sources | str:
     )
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What a refresh would recompute: groups by hour, the first of their keys, and why all of them, where it would."""
-
-    per_hour: dict[datetime, int]
-    first_keys: list[str]
-    whole: str | None
-
-
-def plan_refresh(lake: Lake, sales: DataFrame, customers: DataFrame) -> Plan:
-    """What a refresh would recompute once the given rows, as common/arrivals.py makes them, are merged."""
-    recorded = recorded_sources(lake)
-    groups = sales.select(*AGGREGATE.key)
-    if lake.version(SALES) is not None:
-        held = sales.where("current_values IS NOT NULL").select(*[f"current_values.{c}" for c in AGGREGATE.key])
-        groups = groups.union(held)
-    if isinstance(recorded, Sources):
-        sources = pin_sources(lake)
-        whole = _why_not_incremental(lake, recorded, sources)
-        if whole is None:
-            aggregate = lake.read(AGGREGATE, lake.version(AGGREGATE)).select(*AGGREGATE.key)
-            try:
-                pending = changed_groups(lake, recorded, sources)
-                return _plan(groups.union(pending).union(groups_of_customers(aggregate, customers)), None)
-            except (PySparkException, Py4JJavaError):
-                whole = _UNREADABLE_CHANGES
-    else:
-        whole = recorded
-    return _plan(groups.union(lake.read(SALES, lake.version(SALES)).select(*AGGREGATE.key)), whole)
-
-
-def _plan(groups: DataFrame, whole: str | None) -> Plan:
-    groups = groups.distinct()
-    keys = groups.select(*AGGREGATE.key, F.unix_seconds(HOUR).alias("second"))
-    first = keys.orderBy("second", "CUSTOMER_ID", "PRODUCT_ID").limit(_KEYS_NAMED).collect()
-    return Plan(
-        per_hour=_per_hour(groups),
-        first_keys=[
-            f"{key['CUSTOMER_ID']} {key['PRODUCT_ID']} {instant_of(key['second'] * 1_000_000):%Y-%m-%d %H:%M}"
-            for key in first
-        ],
-        whole=whole,
-    )
-
-
 def changed_groups(lake: Lake, recorded: Sources, sources: Sources) -> DataFrame:
     """The keys of the aggregate that may have changed between two pairs of source versions, one row per key."""
     groups = lake.read(AGGREGATE, None).select(*AGGREGATE.key)
@@ -185,9 +166,11 @@ def groups_of_customers(groups: DataFrame, customers: DataFrame) -> DataFrame:
     )
 
 
-def recompute_groups(sales: DataFrame, customers: DataFrame, groups: DataFrame, hours: list[datetime]) -> DataFrame:
-    """One row per group: its recomputed columns, or `is_gone` where it has no sale any more."""
-    in_hours = sales.where(hours_condition(HOUR, hours))
+def recompute_groups(sales: DataFrame, customers: DataFrame, groups: DataFrame, condition: str) -> DataFrame:
+    """One row per group, all in hours for which the SQL `condition` is true: its recomputed columns, or `is_gone` where
+    it has no sale any more.
+    """
+    in_hours = sales.where(condition)
     of_groups = in_hours.join(groups, on=list(AGGREGATE.key), how="left_semi")
     recomputed = aggregate_sales(of_groups, customers)
     return groups.join(recomputed, on=list(AGGREGATE.key), how="left").select(
@@ -199,8 +182,17 @@ def _merge_groups(
     lake: Lake, sources: Sources, groups: DataFrame, hours: list[datetime], note: Mapping[str, object]
 ) -> Commit | None:
     recomputed = recompute_groups(
-        lake.read(SALES, sources.sales_version), lake.read(CUSTOMERS, sources.customers_version), groups, hours
+        lake.read(SALES, sources.sales_version),
+        lake.read(CUSTOMERS, sources.customers_version),
+        groups,
+        hours_condition(HOUR, hours),
     )
+    return _merge_recomputed(lake, sources, recomputed, hours, note)
+
+
+def _merge_recomputed(
+    lake: Lake, sources: Sources, recomputed: DataFrame, hours: list[datetime], note: Mapping[str, object]
+) -> Commit | None:
     return lake.merge(
         AGGREGATE, recomputed, hours=hours, note={**note, **sources.as_note()}, delete_when="source.is_gone"
     )
@@ -218,7 +210,8 @@ def _refresh_whole(lake: Lake, sources: Sources, note: Mapping[str, object], *, 
     return Refreshed(reason, sorted(per_hour), sum(per_hour.values()), commit)
 
 
-def _why_not_incremental(lake: Lake, recorded: Sources, sources: Sources) -> str | None:
+def why_not_incremental(lake: Lake, recorded: Sources, sources: Sources) -> str | None:
+    """Why what changed between two pairs of source versions cannot be told from the tables alone; None where it can."""
     for table, version, at, now in (
         (SALES, recorded.sales_version, recorded.sales_at, sources.sales_version),
         (CUSTOMERS, recorded.customers_version, recorded.customers_at, sources.customers_version),

@@ -10,17 +10,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table as RichTable
 
+from common.contract import AGGREGATE, Table
+from common.decisions import Decision
 from common.ledger import FeedLedger, RuleCount
+from common.plan import Plan, TableChange, change_of
+from common.quality import QualityRules, names_of
+from common.refresh import Refreshed
+from common.tables import Commit
 
 _WIDTH_OF_NO_TERMINAL = 120
-# A dry run prints so many of the keys it would recompute; the JSON report has a hundred.
+# A plan prints so many of the keys and hours that it would recompute; the JSON report has a hundred, and all.
 _KEYS_PRINTED = 10
+_HOURS_PRINTED = 50
 
 
 @dataclass(frozen=True)
@@ -50,9 +57,47 @@ class RunReport:
     unknown_customer_rows: int = 0
     hours_touched: list[datetime] = field(default_factory=list)
     groups_touched: int = 0
-    groups_named: list[str] = field(default_factory=list)
+    removed: dict[str, int] = field(default_factory=dict)
     recomputed_whole: str | None = None
+    plan: Plan | None = None
+    written: list[TableChange] = field(default_factory=list)
     tables: list[TableVersions] = field(default_factory=list)
+
+    def take_decision(self, decision: Decision, rules: QualityRules) -> None:
+        """Report what became of the rows of a feed."""
+        feed = decision.intake.feed.name
+        self.feeds.append(decision.ledger)
+        warnings = names_of(rules.all_of_feed(feed), "warn")
+        for rule, count in decision.broken.items():
+            counts = self.warnings if rule in warnings else self.rejected_by_reason
+            counts[f"{feed}.{rule}"] = count
+        self.moved_sales += decision.moved
+        self.unknown_customer_rows += decision.unknown_customer_rows
+
+    def take_plan(self, plan: Plan) -> None:
+        """Report what a run would do."""
+        self.plan = plan
+        self.hours_touched = [hour.hour for hour in plan.hours]
+        self.groups_touched = plan.groups
+        self.recomputed_whole = plan.whole
+
+    def take_commit(self, table: Table, commit: Commit | None) -> None:
+        """Report what a commit changed."""
+        if commit:
+            self.written.append(change_of(table, commit))
+
+    def take_refresh(self, refreshed: Refreshed) -> None:
+        """Report how the aggregate was brought up to date."""
+        self.hours_touched = refreshed.hours
+        self.groups_touched = refreshed.groups
+        self.recomputed_whole = refreshed.whole
+        self.take_commit(AGGREGATE, refreshed.commit)
+
+    def take_restated(self, restated: Refreshed) -> None:
+        """Report groups that were computed anew beside those that followed changes of the sales."""
+        self.hours_touched = sorted({*self.hours_touched, *restated.hours})
+        self.groups_touched += restated.groups
+        self.take_commit(AGGREGATE, restated.commit)
 
     @property
     def changed_nothing(self) -> bool:
@@ -63,7 +108,23 @@ class RunReport:
 
     def as_json(self) -> str:
         """The report as one JSON object; times are ISO 8601 in UTC."""
-        return json.dumps(dataclasses.asdict(self) | {"changed_nothing": self.changed_nothing}, default=_as_json)
+        return json.dumps(dataclasses.asdict(self) | {"changed_nothing": self.changed_nothing}, default=json_value)
+
+    def table(self) -> RichTable:
+        return _ledger_table(self)
+
+    def lines(self) -> Iterator[str]:
+        return _closing_lines(self)
+
+
+class Report(Protocol):
+    """What a job ends with: one JSON object; or, for a person, a table and the lines below it."""
+
+    def as_json(self) -> str: ...
+
+    def table(self) -> RichTable: ...
+
+    def lines(self) -> Iterator[str]: ...
 
 
 class Reporter:
@@ -107,6 +168,11 @@ class Reporter:
         seconds = f"{time.monotonic() - started:5.1f} s"
         self.say(f"[{self._done}/{self._steps}] {description:<34} {seconds}  {', '.join(details)}".rstrip())
 
+    def show_plan(self, plan: Plan) -> None:
+        """Say what is about to be done."""
+        for line in _plan_lines(plan):
+            self.say(line)
+
     def start_again(self, reason: str) -> None:
         """Say why the steps are done once more, and count them anew."""
         self.say(reason)
@@ -116,14 +182,14 @@ class Reporter:
     def say(self, line: str) -> None:
         self._console.print(line, markup=False)
 
-    def finish(self, report: RunReport) -> None:
+    def finish(self, report: Report) -> None:
         """Print the report: a table for a person, or one JSON object on standard output."""
         if self._as_json:
             print(report.as_json(), flush=True)
             return
         self.say("")
-        self._console.print(_ledger_table(report))
-        for line in _closing_lines(report):
+        self._console.print(report.table())
+        for line in report.lines():
             self.say(line)
 
 
@@ -150,18 +216,19 @@ def _closing_lines(report: RunReport) -> Iterator[str]:
     if report.unknown_customer_rows:
         unknown = f"{report.unknown_customer_rows:,}"
         yield f"Unknown customers: {unknown} sales are kept, and completed once the customer comes."
+    would = "would be " if report.dry_run else ""
+    for table_name, rows in report.removed.items():
+        yield f"Rows {would}removed from {table_name}: {rows:,}"
     if report.moved_sales:
         yield f"Moved: {report.moved_sales:,} sales changed their hour."
     if report.recomputed_whole:
         yield f"The aggregate {'would be' if report.dry_run else 'was'} recomputed whole: {report.recomputed_whole}."
-    would = "would be " if report.dry_run else ""
     hours = report.hours_touched
     if hours:
         span = f"{hours[0]:%Y-%m-%d %H:00} to {hours[-1]:%Y-%m-%d %H:00} UTC"
         yield f"Hours {would}touched: {len(hours):,} ({span}); groups {would}recomputed: {report.groups_touched:,}"
-        if report.dry_run:
-            yield "  " + ", ".join(f"{hour:%Y-%m-%d %H:00}" for hour in hours)
-            yield "Keys (customer, product, hour): " + ", ".join(report.groups_named[:_KEYS_PRINTED])
+    if report.plan and report.dry_run:
+        yield from _plan_lines(report.plan)
     if report.dry_run:
         return
     if report.changed_nothing:
@@ -172,7 +239,23 @@ def _closing_lines(report: RunReport) -> Iterator[str]:
         yield f"  {table.place}: {before}, {after}"
 
 
-def _as_json(value: Any) -> str:
+def _plan_lines(plan: Plan) -> Iterator[str]:
+    for hour in plan.hours[:_HOURS_PRINTED]:
+        reasons = ", ".join(f"{reason} {count:,}" for reason, count in hour.by_reason.items())
+        yield f"  {hour.hour:%Y-%m-%d %H:00}: {hour.groups:,} groups ({reasons})"
+    if len(plan.hours) > _HOURS_PRINTED:
+        yield f"  and {len(plan.hours) - _HOURS_PRINTED:,} hours more; --json has them all"
+    if plan.first_keys:
+        yield "Keys (customer, product, hour): " + ", ".join(plan.first_keys[:_KEYS_PRINTED])
+    for change in plan.tables:
+        yield (
+            f"  {change.table}: {change.inserted:,} rows new, {change.updated:,} changed, {change.deleted:,} removed; "
+            f"{change.files_replaced:,} files of {change.bytes_replaced:,} bytes replaced"
+        )
+
+
+def json_value(value: Any) -> str:
+    """A time as JSON has it, for json.dumps."""
     if isinstance(value, datetime):
         return value.isoformat()
     raise TypeError(f"{type(value).__name__} has no JSON form")

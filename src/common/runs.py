@@ -33,15 +33,15 @@ def work_on_lake(spark: SparkSession, settings: Settings, job: str, work: Work, 
     newest versions: each of its steps compares before it writes.
     """
     run_id = uuid.uuid4().hex
-    if settings.lake and not settings.dry_run:
+    if settings.lake and settings.writes:
         check_is_writable(settings.lake)
-    with nullcontext() if settings.dry_run else lock_lake(spark, settings.lake, run_id):
+    with lock_lake(spark, settings.lake, run_id) if settings.writes else nullcontext():
         for attempt in range(1, _ATTEMPTS + 1):
             lake = Lake(spark, settings.lake, settings.catalog, settings.schema_)
             report = RunReport(
                 run_id=run_id,
                 job=job,
-                dry_run=settings.dry_run,
+                dry_run=not settings.writes,
                 started_at=datetime.now(timezone.utc),
                 settings_hash=settings.hash(),
             )
@@ -80,6 +80,7 @@ def record_run(
         "rejected_by_reason": {rule: count.rows for rule, count in report.rejected_by_reason.items()},
         "warnings": {rule: count.rows for rule, count in report.warnings.items()},
         "hours_touched": len(report.hours_touched),
+        "rows_removed": report.removed,
         "unknown_customer_rows": report.unknown_customer_rows,
         "tables": [
             {"table": t.table, "version_read": t.version_read, "version_written": t.version_written}
@@ -113,6 +114,6 @@ def check_no_commit_is_lost(lake: Lake) -> None:
         version, left = lake.version(table), versions.get(table.name) if isinstance(versions, dict) else None
         if version is not None and left is not None and version < left:
             raise LakeError(
-                f"{lake.place(table)} is at version {version}, but the last run left it at {left}: its newest commits "
-                f"are missing. No table was changed. {repair_of(table)}"
+                f"{lake.place(table)} is at version {version}, but the last run left it at {left}: its newest commits, "
+                f"up to {left:020}.json in its log, are missing. No table was changed. {repair_of(table)}"
             )

@@ -133,6 +133,11 @@ class Settings(BaseSettings):
         return (init_settings, env_settings, YamlConfigSettingsSource(settings_cls))
 
     @property
+    def writes(self) -> bool:
+        """Whether the run may change the lake."""
+        return not self.dry_run
+
+    @property
     def rules_path(self) -> Path:
         return Path(self.quality_rules) if self.quality_rules else conf_dir() / "quality.yml"
 

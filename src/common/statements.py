@@ -11,14 +11,23 @@ from common.contract import Table
 _MAX_HOUR_LITERALS = 1000
 
 
+def range_condition(column: str, first: datetime, last: datetime) -> str:
+    """SQL that is true from the first hour to the last, in literals."""
+    return f"{column} BETWEEN {_instant(first)} AND {_instant(last)}"
+
+
 def hours_condition(column: str, hours: Sequence[datetime]) -> str:
     """SQL that is true in the given hours (of a few) or from the first to the last (of many), in literals."""
-    literals = [f"TIMESTAMP '{hour.astimezone(timezone.utc):%Y-%m-%d %H:%M:%S}Z'" for hour in sorted(set(hours))]
-    if not literals:
+    in_order = sorted(set(hours))
+    if not in_order:
         return "false"
-    if len(literals) > _MAX_HOUR_LITERALS:
-        return f"{column} BETWEEN {literals[0]} AND {literals[-1]}"
-    return f"{column} IN ({', '.join(literals)})"
+    if len(in_order) > _MAX_HOUR_LITERALS:
+        return range_condition(column, in_order[0], in_order[-1])
+    return f"{column} IN ({', '.join(map(_instant, in_order))})"
+
+
+def _instant(time: datetime) -> str:
+    return f"TIMESTAMP '{time.astimezone(timezone.utc):%Y-%m-%d %H:%M:%S}Z'"
 
 
 def create_statement(name: str, table: Table) -> str:

@@ -22,6 +22,7 @@ from common.values import instant_of
 _USER_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 _TOKEN_OWNER = "spark.databricks.delta.write.txnAppId"
 _TOKEN = "spark.databricks.delta.write.txnVersion"
+_CHECKS_RETENTION = "spark.databricks.delta.retentionDurationCheck.enabled"
 _IS_CONFLICT = ("DELTA_CONCURRENT", "DELTA_METADATA_CHANGED", "DELTA_PROTOCOL_CHANGED", "DELTA_TABLE_ALREADY_EXISTS")
 _IS_MISSING = {
     "DELTA_MISSING_DELTA_TABLE",
@@ -179,6 +180,27 @@ class Lake:
         on = " AND ".join(f"target.`{column}` = source.`{column}`" for column in table.key)
         merge = f"MERGE INTO {{table}} AS target USING {{source}} AS source ON {on} WHEN NOT MATCHED THEN INSERT *"
         return self._commit(table, source, note, merge)
+
+    def remove(
+        self, table: Table, keys: DataFrame, *, hours: Sequence[datetime] | None, note: Mapping[str, object]
+    ) -> Commit | None:
+        """Remove the rows with the given keys. `hours` are all those in which they may be; None: anywhere."""
+        on = [f"target.`{column}` = source.`{column}`" for column in table.key]
+        if hours is not None:
+            on.append(hours_condition(f"target.{HOUR}", hours))
+        merge = (
+            f"MERGE INTO {{table}} AS target USING {{source}} AS source ON {' AND '.join(on)} WHEN MATCHED THEN DELETE"
+        )
+        return self._commit(table, keys, note, merge)
+
+    def vacuum(self, table: Table) -> None:
+        """Delete every data file that the newest version does not have; older versions can then not be read."""
+        self.spark.conf.set(_CHECKS_RETENTION, "false")
+        try:
+            self.spark.sql(f"VACUUM {self.name(table)} RETAIN 0 HOURS").collect()
+        finally:
+            self.spark.conf.unset(_CHECKS_RETENTION)
+        self._seen.pop(table.name, None)
 
     def replace(self, table: Table, rows: DataFrame, *, note: Mapping[str, object]) -> Commit | None:
         """Make the rows the whole content of the table."""

@@ -22,8 +22,9 @@ from common.contract import (
 from common.decisions import Decision, check_may_load, decide
 from common.errors import ConfigError
 from common.intake import check_unchanged, read_feed
-from common.quality import QualityRules, load_rules, names_of
-from common.refresh import plan_refresh, refresh_aggregate
+from common.plan import plan_run
+from common.quality import QualityRules, load_rules
+from common.refresh import refresh_aggregate
 from common.report import Reporter, RunReport
 from common.runs import check_no_commit_is_lost, record_run, versions_of, work_on_lake
 from common.session import check_session
@@ -76,7 +77,9 @@ def _decide(
     decisions: list[Decision] = []
     for feed, table in ((CUSTOMERS_FEED, CUSTOMERS), (TRANSACTIONS, SALES)):
         with reporter.step(f"Read and check {feed.name}") as said:
-            intake = read_feed(lake, feed, table, _path(settings, feed), rules, settings)
+            intake = read_feed(
+                lake, feed, table, _path(settings, feed), rules, settings, skip_loaded=not settings.reload
+            )
             held.callback(intake.release)
             known = [lake.read(CUSTOMERS, versions[CUSTOMERS.name]), *[d.changes for d in decisions]]
             decision = decide(lake, intake, table, versions[table.name], rules, known)
@@ -92,16 +95,9 @@ def _judge(
 ) -> None:
     """Put the counts into the report; raises where a feed is not fit to be loaded, before anything is written."""
     for decision in decisions:
-        feed = decision.intake.feed
         check_may_load(decision, rules, settings.max_rejected_share)
-        check_unchanged(lake.spark, _path(settings, feed), decision.intake)
-        report.feeds.append(decision.ledger)
-        warnings = names_of(rules.all_of_feed(feed.name), "warn")
-        for rule, count in decision.broken.items():
-            counts = report.warnings if rule in warnings else report.rejected_by_reason
-            counts[f"{feed.name}.{rule}"] = count
-        report.moved_sales += decision.moved
-        report.unknown_customer_rows += decision.unknown_customer_rows
+        check_unchanged(lake.spark, _path(settings, decision.intake.feed), decision.intake)
+        report.take_decision(decision, rules)
 
 
 def _path(settings: Settings, feed: Feed) -> str:
@@ -112,13 +108,10 @@ def _path(settings: Settings, feed: Feed) -> str:
 
 
 def _plan(lake: Lake, customers: Decision, sales: Decision, report: RunReport, reporter: Reporter) -> None:
-    with reporter.step("Plan the aggregate") as said:
-        plan = plan_refresh(lake, sales.changes, customers.changes)
-        report.hours_touched = sorted(plan.per_hour)
-        report.groups_touched = sum(plan.per_hour.values())
-        report.groups_named = plan.first_keys
-        report.recomputed_whole = plan.whole
-        said.append(f"{report.groups_touched:,} groups in {len(report.hours_touched):,} hours")
+    with reporter.step("Plan the run") as said:
+        plan = plan_run(lake, sales.changes, customers.changes)
+        report.take_plan(plan)
+        said.append(f"{plan.groups:,} groups in {len(plan.hours):,} hours")
 
 
 def _write(lake: Lake, customers: Decision, sales: Decision, report: RunReport, reporter: Reporter) -> None:
@@ -131,18 +124,17 @@ def _write(lake: Lake, customers: Decision, sales: Decision, report: RunReport, 
                 rows = decision.intake.rejected_rows(report.run_id, report.started_at.isoformat(), decision.refused)
                 lake.insert_missing(REJECTED, rows, note=note)
         if customers.changed_rows:
-            ledger = customers.ledger
-            lake.merge(CUSTOMERS, customers.changes, hours=None, note=note | {"ledger": vars(ledger)})
+            with_ledger = note | {"ledger": vars(customers.ledger)}
+            report.take_commit(CUSTOMERS, lake.merge(CUSTOMERS, customers.changes, hours=None, note=with_ledger))
         said.append(f"{customers.changed_rows:,} written")
     with reporter.step("Merge sales") as said:
         if sales.changed_rows:
-            lake.merge(SALES, sales.changes, hours=sales.hours, note=note | {"ledger": vars(sales.ledger)})
+            with_ledger = note | {"ledger": vars(sales.ledger)}
+            report.take_commit(SALES, lake.merge(SALES, sales.changes, hours=sales.hours, note=with_ledger))
         said.append(f"{sales.changed_rows:,} written in {len(sales.hours):,} hours")
     with reporter.step("Bring the aggregate up to date") as said:
         refreshed = refresh_aggregate(lake, note)
-        report.hours_touched = refreshed.hours
-        report.groups_touched = refreshed.groups
-        report.recomputed_whole = refreshed.whole
+        report.take_refresh(refreshed)
         said.append(f"{refreshed.groups:,} groups in {len(refreshed.hours):,} hours")
 
 

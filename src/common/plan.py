@@ -1,0 +1,242 @@
+"""What a run will touch, and why, before it touches anything; and what its commits did, in the same figures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from common.contract import AGGREGATE, CUSTOMERS, HOUR, SALES, Table
+from common.refresh import (
+    UNREADABLE_CHANGES,
+    Sources,
+    changed_groups,
+    groups_of_customers,
+    pin_sources,
+    recorded_sources,
+    why_not_incremental,
+)
+from common.statements import hours_condition
+from common.tables import Commit, Lake
+from common.values import instant_of
+
+# Of the keys that a run would recompute, so many are named.
+_KEYS_NAMED = 100
+
+
+@dataclass(frozen=True)
+class TableChange:
+    """One commit to a table: its rows, and the data files that it replaces."""
+
+    table: str
+    inserted: int
+    updated: int
+    deleted: int
+    files_replaced: int
+    bytes_replaced: int
+
+
+@dataclass(frozen=True)
+class HourPlan:
+    """One hour of the aggregate: its groups that would be recomputed, in all and by reason; one may have several."""
+
+    hour: datetime
+    groups: int
+    by_reason: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run would change. `whole` says why all of the aggregate would be recomputed, None where it would not."""
+
+    tables: list[TableChange] = field(default_factory=list)
+    hours: list[HourPlan] = field(default_factory=list)
+    first_keys: list[str] = field(default_factory=list)
+    whole: str | None = None
+
+    @property
+    def groups(self) -> int:
+        return sum(hour.groups for hour in self.hours)
+
+
+def plan_run(lake: Lake, sales: DataFrame, customers: DataFrame, removed: DataFrame | None = None) -> Plan:
+    """What a run would change that merges these rows (as common/arrivals.py makes them) and takes `removed` sales away.
+
+    The reasons: new, late (new, in an hour before the last one that the lake has), corrected, moved to or from another
+    hour, removed, customer changed, and left over by a run that died.
+    """
+    before = lake.read(SALES, lake.version(SALES))
+    removed = before.limit(0) if removed is None else removed
+    groups = _groups_of_sales(before, sales, removed, has_lake=lake.version(SALES) is not None)
+    aggregate = lake.read(AGGREGATE, lake.version(AGGREGATE))
+    of_customers = groups_of_customers(aggregate.select(*AGGREGATE.key), customers)
+    groups = groups.union(of_customers.withColumn("reason", F.lit("customer changed")))
+
+    left_over, whole = _left_over(lake)
+    if whole:
+        keys = before.select(*AGGREGATE.key).distinct()
+        groups = groups.union(keys.withColumn("reason", F.lit("recomputed whole")))
+    elif left_over is not None:
+        groups = groups.union(left_over.withColumn("reason", F.lit("left over")))
+    groups = groups.groupBy(*AGGREGATE.key).agg(F.array_sort(F.collect_set("reason")).alias("reasons")).persist()
+    hours = _by_hour(groups)
+    after = _sales_after(before, sales, removed)
+    plan = Plan(
+        tables=[
+            _change_of_customers(lake, customers),
+            _change_of_sales(lake, sales, removed),
+            _whole_change(lake, aggregate, after)
+            if whole
+            else _change_of_aggregate(lake, aggregate, after, groups, [hour.hour for hour in hours]),
+        ],
+        hours=hours,
+        first_keys=_first_keys(groups),
+        whole=whole,
+    )
+    groups.unpersist()
+    return plan
+
+
+def change_of(table: Table, commit: Commit | None) -> TableChange:
+    """What a commit did, as Delta counted it."""
+    metrics = commit.metrics if commit else {}
+
+    def count(*names: str) -> int:
+        return next((int(metrics[name]) for name in names if name in metrics), 0)
+
+    return TableChange(
+        table=table.name,
+        inserted=count("numTargetRowsInserted", "numOutputRows"),
+        updated=count("numTargetRowsUpdated"),
+        deleted=count("numTargetRowsDeleted"),
+        files_replaced=count("numTargetFilesRemoved", "numRemovedFiles"),
+        bytes_replaced=count("numTargetBytesRemoved", "numRemovedBytes"),
+    )
+
+
+def _groups_of_sales(before: DataFrame, sales: DataFrame, removed: DataFrame, *, has_lake: bool) -> DataFrame:
+    """The groups that the sales come to, and those that they leave, one row per sale and group, with the reason."""
+    gone = removed.select(*AGGREGATE.key).withColumn("reason", F.lit("removed"))
+    if not has_lake:
+        return sales.select(*AGGREGATE.key).withColumn("reason", F.lit("new")).union(gone)
+    newest = before.agg(F.max(HOUR).alias("newest_hour"))
+    is_new = F.col("current_values").isNull()
+    reason = (
+        F.when(is_new & (F.col(HOUR) < F.col("newest_hour")), "late")
+        .when(is_new, "new")
+        .when(F.col(f"current_values.{HOUR}") != F.col(HOUR), "moved")
+        .otherwise("corrected")
+    )
+    with_reason = sales.crossJoin(F.broadcast(newest)).withColumn("reason", reason)
+    left = with_reason.where(~is_new).select(*[f"current_values.{name}" for name in AGGREGATE.key], "reason")
+    return with_reason.select(*AGGREGATE.key, "reason").union(left).union(gone)
+
+
+def _left_over(lake: Lake) -> tuple[DataFrame | None, str | None]:
+    """The groups that earlier runs changed and did not recompute, or why the aggregate has to be recomputed whole."""
+    recorded = recorded_sources(lake)
+    if not isinstance(recorded, Sources):
+        return None, recorded
+    sources = pin_sources(lake)
+    whole = why_not_incremental(lake, recorded, sources)
+    if whole:
+        return None, whole
+    try:
+        groups = changed_groups(lake, recorded, sources)
+        groups.isEmpty()
+        return groups, None
+    except (PySparkException, Py4JJavaError):
+        return None, UNREADABLE_CHANGES
+
+
+def _sales_after(before: DataFrame, sales: DataFrame, removed: DataFrame) -> DataFrame:
+    """The sales as the run would leave them."""
+    gone = sales.select("TRANSACTION_ID").union(removed.select("TRANSACTION_ID"))
+    kept = before.join(gone, on="TRANSACTION_ID", how="left_anti").select(*SALES.column_names)
+    return kept.union(sales.select(*SALES.column_names))
+
+
+def _change_of_customers(lake: Lake, customers: DataFrame) -> TableChange:
+    counts = _counts(customers)
+    files, size = _files_holding(lake, CUSTOMERS, customers.select("CUSTOMER_ID"), F.lit(True))
+    return TableChange(CUSTOMERS.name, counts["inserted"], counts["updated"], 0, files, size)
+
+
+def _change_of_sales(lake: Lake, sales: DataFrame, removed: DataFrame) -> TableChange:
+    counts = _counts(sales)
+    ids = sales.select("TRANSACTION_ID").union(removed.select("TRANSACTION_ID"))
+    files, size = _files_holding(lake, SALES, ids, F.lit(True))
+    return TableChange(SALES.name, counts["inserted"], counts["updated"], removed.count(), files, size)
+
+
+def _counts(changes: DataFrame) -> dict[str, int]:
+    is_new = F.col("current_values").isNull()
+    counted = changes.agg(F.count_if(is_new).alias("inserted"), F.count_if(~is_new).alias("updated")).collect()
+    return counted[0].asDict()
+
+
+def _change_of_aggregate(
+    lake: Lake, aggregate: DataFrame, after: DataFrame, groups: DataFrame, hours: list[datetime]
+) -> TableChange:
+    in_hours = hours_condition(HOUR, hours)
+    held = aggregate.where(in_hours).select(*AGGREGATE.key, F.lit(True).alias("is_held"))
+    sold = after.where(in_hours).select(*AGGREGATE.key).distinct().withColumn("is_sold", F.lit(True))
+    key = list(AGGREGATE.key)
+    fates = groups.select(*key).join(held, on=key, how="left").join(sold, on=key, how="left")
+    is_held, is_sold = F.coalesce("is_held", F.lit(False)), F.coalesce("is_sold", F.lit(False))
+    counts = fates.agg(
+        F.count_if(~is_held & is_sold), F.count_if(is_held & is_sold), F.count_if(is_held & ~is_sold)
+    ).collect()[0]
+    files, size = _files_holding(lake, AGGREGATE, groups.select(*key), F.expr(in_hours))
+    return TableChange(AGGREGATE.name, counts[0], counts[1], counts[2], files, size)
+
+
+def _whole_change(lake: Lake, aggregate: DataFrame, after: DataFrame) -> TableChange:
+    rows = after.select(*AGGREGATE.key).distinct().count()
+    files, size = _files_holding(lake, AGGREGATE, aggregate.select(*AGGREGATE.key), F.lit(True))
+    return TableChange(AGGREGATE.name, rows, 0, 0, files, size)
+
+
+def _files_holding(lake: Lake, table: Table, keys: DataFrame, condition: Column) -> tuple[int, int]:
+    """How many data files hold any of the keys, and their bytes."""
+    version = lake.version(table)
+    if version is None:
+        return 0, 0
+    columns = ", ".join(dict.fromkeys([*table.key, *table.partitioned_by]))
+    newest = f"{lake.name(table)} VERSION AS OF {int(version)}"
+    rows = lake.spark.sql(f"SELECT {columns}, _metadata.file_path, _metadata.file_size FROM {newest}")
+    files = (
+        rows.where(condition)
+        .join(keys, on=list(table.key), how="left_semi")
+        .select("file_path", "file_size")
+        .distinct()
+    )
+    counted = files.agg(F.count(F.lit(1)), F.coalesce(F.sum("file_size"), F.lit(0))).collect()[0]
+    return counted[0], counted[1]
+
+
+def _by_hour(groups: DataFrame) -> list[HourPlan]:
+    second = F.unix_seconds(HOUR).alias("second")
+    counts = groups.groupBy(second, "reasons").count().collect()
+    hours: dict[int, HourPlan] = {}
+    for row in counts:
+        before = hours.get(row["second"], HourPlan(instant_of(row["second"] * 1_000_000), 0, {}))
+        by_reason = dict(before.by_reason)
+        for reason in row["reasons"]:
+            by_reason[reason] = by_reason.get(reason, 0) + row["count"]
+        hours[row["second"]] = HourPlan(before.hour, before.groups + row["count"], dict(sorted(by_reason.items())))
+    return [hours[second] for second in sorted(hours)]
+
+
+def _first_keys(groups: DataFrame) -> list[str]:
+    keys = groups.select(*AGGREGATE.key, "reasons", F.unix_seconds(HOUR).alias("second"))
+    first = keys.orderBy("second", "CUSTOMER_ID", "PRODUCT_ID").limit(_KEYS_NAMED).collect()
+    return [
+        f"{key['CUSTOMER_ID']} {key['PRODUCT_ID']} {instant_of(key['second'] * 1_000_000):%Y-%m-%d %H:%M} "
+        f"({', '.join(key['reasons'])})"
+        for key in first
+    ]

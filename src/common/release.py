@@ -1,0 +1,170 @@
+"""Rejected rows read once more, by the rules, settings and corrections of now, as if they came in a file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from common import feeds
+from common.blocks import Block, summarize
+from common.contract import REJECTED, Column, Feed, Table
+from common.decisions import Decision, decide
+from common.errors import DataRefusedError
+from common.feeds import InputFile
+from common.forgetting import hashes_of_forgotten
+from common.intake import REDACTED, ROW, Intake, checked
+from common.quality import QualityRules
+from common.settings import Settings
+from common.tables import Lake
+from common.values import instant_of
+
+CORRECTIONS = Feed(
+    name="corrections",
+    key="rejected_id",
+    columns=(
+        Column("REJECTED_ID", "string", "Which row of rejected_rows"),
+        Column("CORRECTED_LINE", "string", "The row as it should have stood in its file"),
+    ),
+)
+
+_SOURCE = ("file", "header", "run_id", "is_corrected")
+
+
+@dataclass(frozen=True)
+class RejectedIntake(Intake):
+    """Rows of rejected_rows as an intake: no file has a header, and positions are the lines that the rows came from."""
+
+    @property
+    def rows_read(self) -> int:
+        return sum(block.rows + block.headers for block in self.blocks)
+
+    @property
+    def rejected(self) -> int:
+        return sum(block.rejected for block in self.blocks)
+
+    def _line(self, bases: dict[tuple[int, int], int], block: Block, position: int) -> int:
+        return position
+
+
+@dataclass(frozen=True)
+class Release:
+    """What becomes of a feed's rejected rows. `released` are those that leave, by rejected_id, one row each.
+
+    `superseded` rows are good by themselves, but the lake has their id with other values by now, and nobody corrected
+    them: what came later stays, and so do they.
+    """
+
+    decision: Decision
+    released: DataFrame
+    superseded: int
+
+
+def read_corrections(lake: Lake, path: str | None) -> DataFrame:
+    """Corrected lines by rejected_id; raises DataRefusedError where the file is not clear or names an unknown row."""
+    if path is None:
+        return lake.spark.createDataFrame([], "rejected_id string, corrected_line string")
+    files = feeds.list_files(lake.spark, path)
+    headers = feeds.read_headers(lake.spark, files, CORRECTIONS)
+    rows = feeds.parse(feeds.read_lines(lake.spark, files), headers, CORRECTIONS, "utf-8", "UTC")
+    rows = rows.where(~F.col("is_blank") & ~F.col("is_header"))
+    rejected = lake.read(REJECTED, lake.version(REJECTED)).select(F.col("rejected_id").alias("known_id"))
+    found = (
+        rows.join(rejected, on=F.col("REJECTED_ID") == F.col("known_id"), how="left")
+        .groupBy("REJECTED_ID")
+        .agg(
+            F.count(F.lit(1)).alias("lines"),
+            F.bool_and(F.col("is_decodable") & F.col("is_well_formed") & F.col("CORRECTED_LINE").isNotNull()).alias(
+                "is_clear"
+            ),
+            F.bool_and(F.col("known_id").isNotNull()).alias("is_known"),
+        )
+    )
+    for row in found.where("lines > 1 OR NOT is_clear OR NOT is_known").limit(1).collect():
+        problem = (
+            "is no line of REJECTED_ID,CORRECTED_LINE by the rules of CSV: quote values that hold commas or quotes"
+        )
+        if row["is_clear"]:
+            problem = "stands there twice" if row["lines"] > 1 else "is not in rejected_rows; was it released already?"
+        raise DataRefusedError(f"{path}: {row['REJECTED_ID']} {problem}. No table was changed.")
+    return rows.select(F.col("REJECTED_ID").alias("rejected_id"), F.col("CORRECTED_LINE").alias("corrected_line"))
+
+
+def read_rejected(
+    lake: Lake,
+    feed: Feed,
+    table: Table,
+    rules: QualityRules,
+    settings: Settings,
+    corrections: DataFrame,
+    known_customers: list[DataFrame],
+) -> Release:
+    """Read the feed's rejected rows again and decide what becomes of each."""
+    is_kept = (F.col("feed") == feed.name) & (F.col("raw_line") != REDACTED)
+    stored = lake.read(REJECTED, lake.version(REJECTED)).where(is_kept).join(corrections, on="rejected_id", how="left")
+    stored = stored.withColumn("is_corrected", F.col("corrected_line").isNotNull())
+    sources = _sources(stored)
+    lines = stored.join(F.broadcast(sources), on=list(_SOURCE), how="inner").select(
+        F.col("order").alias("file"),
+        F.lit(0).cast("bigint").alias("block"),
+        F.col("line_number").alias("position"),
+        F.coalesce("corrected_line", "raw_line").alias("line"),
+        "rejected_id",
+        "is_corrected",
+    )
+    places = sources.orderBy("order").collect()
+    files = [InputFile(row["order"], row["file"], row["file"], 0, instant_of(0)) for row in places]
+    headers = {row["order"]: row["header"] for row in places} or {0: ",".join(feed.column_names)}
+    utf8 = settings.model_copy(update={"encoding": "utf-8"})
+    rows = checked(lines.select(*ROW, "line"), headers, feed, rules, utf8, hashes_of_forgotten(lake))
+    rows = rows.join(lines.select(*ROW, "rejected_id", "is_corrected"), on=list(ROW), how="inner")
+
+    held = lake.read(table, lake.version(table)).select(feed.key, F.struct(*feed.values).alias("held_values"))
+    is_superseded = (
+        ~F.col("is_rejected")
+        & F.col("held_values").isNotNull()
+        & ~F.col("held_values").eqNullSafe(F.struct(*feed.values))
+        & ~F.col("is_corrected")
+    )
+    rows = (
+        rows.join(held, on=feed.key, how="left")
+        .withColumn("is_superseded", is_superseded)
+        .drop("held_values")
+        .persist()
+    )
+    superseded = rows.where("is_superseded").count()
+    read = rows.where("NOT is_superseded")
+    intake = RejectedIntake(
+        feed=feed,
+        files=files,
+        headers=headers,
+        skipped=0,
+        fingerprints={},
+        rows=read,
+        persisted=[rows],
+        blocks=summarize(read, [*rules.structure, *rules.of_feed(feed.name)]),
+    )
+    decision = decide(lake, intake, table, lake.version(table), rules, known_customers)
+    ledger = replace(
+        decision.ledger,
+        rows_read=decision.ledger.rows_read + superseded,
+        rejected=decision.ledger.rejected + superseded,
+    )
+    accepted = rows.limit(0) if decision.outcomes is None else decision.outcomes.where(~F.col("is_rejected"))
+    released = accepted.select(*ROW).join(lines.select(*ROW, "rejected_id"), on=list(ROW), how="inner")
+    return Release(replace(decision, ledger=ledger), released.select("rejected_id"), superseded)
+
+
+def _sources(stored: DataFrame) -> DataFrame:
+    """The files that rejected rows came from, each with its `order` of arrival.
+
+    The same path in two runs is two files. Corrected rows are a file of their own and come last: of two rows with one
+    id that contradict each other, naming one among the corrections is enough.
+    """
+    by_file = stored.groupBy(*_SOURCE).agg(F.min("rejected_at").alias("at")).collect()
+    in_order = sorted(by_file, key=lambda row: (row["is_corrected"], row["at"], row["file"], row["run_id"]))
+    return stored.sparkSession.createDataFrame(
+        [(order, *[row[name] for name in _SOURCE]) for order, row in enumerate(in_order)],
+        "order int, file string, header string, run_id string, is_corrected boolean",
+    )

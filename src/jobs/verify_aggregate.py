@@ -1,0 +1,165 @@
+"""Check that the lake holds what it should, down to every value of every row; changes nothing."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from typing import ClassVar
+
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
+
+from common.aggregate import aggregate_sales
+from common.command import run_command
+from common.contract import AGGREGATE, CUSTOMERS, FORGOTTEN, RUNS, SALES, TABLES, Table
+from common.errors import LakeDiffersError, LakeError, condition_of
+from common.feeds import damaged_file
+from common.findings import Finding, TableChecked, Verification
+from common.integrity import check_table_files
+from common.refresh import Sources, pin_sources
+from common.report import Reporter
+from common.runs import check_no_commit_is_lost
+from common.session import check_session
+from common.settings import LAKE_OPTIONS, Settings
+from common.tables import Lake
+from common.verification import Checked, check_rows, compare_groups, compare_sums, origin_of
+
+JOB = "verify_aggregate"
+_CHECKED = (*TABLES, FORGOTTEN)
+
+
+class VerifySettings(Settings):
+    """The settings of verify_aggregate."""
+
+    offered: ClassVar[frozenset[str]] = LAKE_OPTIONS
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    return run_command(JOB, __doc__ or "", run, argv, VerifySettings)
+
+
+def run(spark: SparkSession, settings: VerifySettings) -> Verification:
+    """Check every table, and compare the aggregate with its sources. Prints what is not as it should be, then raises
+    LakeDiffersError where there is any.
+    """
+    check_session(spark)
+    lake = Lake(spark, settings.lake, settings.catalog, settings.schema_)
+    report = Verification(JOB, started_at=datetime.now(timezone.utc))
+    with Reporter(steps=len(_CHECKED) + 3, as_json=settings.json_) as reporter:
+        _verify(lake, report, reporter)
+    report.finished_at = datetime.now(timezone.utc)
+    reporter.finish(report)
+    if report.findings:
+        raise LakeDiffersError(report.summary, is_in_report=settings.json_)
+    return report
+
+
+def _verify(lake: Lake, report: Verification, reporter: Reporter) -> None:
+    with reporter.step("Pin the versions"):
+        _pin(lake, report)
+    for table in _CHECKED:
+        with reporter.step(f"Check {table.name}") as said:
+            said.append(_check(lake, table, report))
+    with reporter.step("Compare with a full recompute") as said:
+        report.groups_compared = _compare(lake, report, _with_recompute)
+        said.append(f"{report.groups_compared:,} groups")
+    with reporter.step("Compare the sums with the sales") as said:
+        report.hours_compared = _compare(lake, report, _with_sales)
+        said.append(f"{report.hours_compared:,} hours")
+
+
+def _pin(lake: Lake, report: Verification) -> None:
+    """Note the versions to look at; raises LakeError where a table is not there.
+
+    The aggregate before its sources, and pipeline_runs before all that it names: a run that commits meanwhile is then
+    seen as changes that came after, never as some that are lost.
+    """
+    missing: list[str] = []
+    for table in reversed(_CHECKED):
+        with _failures_found(report, table, "logs that cannot be read"):
+            version = lake.version(table)
+            if version is not None:
+                report.tables.insert(0, TableChecked(table.name, lake.place(table), version))
+            elif table is not FORGOTTEN:
+                missing.insert(0, lake.place(table))
+    if len(missing) == len(TABLES):
+        raise LakeError(f"There is no lake at {lake.folder or lake.place(AGGREGATE)}; load_sales makes it.")
+    if missing:
+        raise LakeError(f"The lake lacks {', '.join(missing)}; load_sales makes what is missing.")
+    with _failures_found(report, RUNS, "tables that have lost commits"):
+        check_no_commit_is_lost(lake)
+    with _failures_found(report, AGGREGATE, "logs that cannot be read"):
+        origin = origin_of(lake)
+        report.sources = origin.sources
+        report.findings += origin.findings
+        report.notes += origin.notes
+
+
+def _check(lake: Lake, table: Table, report: Verification) -> str:
+    """Check the files and every row of a table; returns how many rows, in words."""
+    checked = next((checked for checked in report.tables if checked.table == table.name), None)
+    if checked is None:
+        return "not there" if table is FORGOTTEN else "not read"
+    folder = lake.local_folder(table)
+    problems = check_table_files(folder, everything=True) if folder else []
+    if problems:
+        report.findings.append(Finding(table.name, "files that are not whole", len(problems), problems))
+    with _failures_found(report, table, "reads that failed"):
+        outcome = check_rows(lake.read(table, checked.version), table)
+        report.findings += outcome.findings
+        checked.rows = outcome.rows
+        return f"{outcome.rows:,} rows"
+    return "not read to the end"
+
+
+def _compare(lake: Lake, report: Verification, compare: Callable[[Lake, Sources], Checked]) -> int:
+    """Compare the aggregate with the sources it was made of, or with the newest ones where those can no longer be
+    read; returns how many rows were compared.
+    """
+    if report.sources is None:
+        return 0
+    with _failures_found(report, AGGREGATE, "comparisons that failed"):
+        try:
+            outcome = compare(lake, report.sources)
+        except (PySparkException, Py4JJavaError):
+            newest = pin_sources(lake)
+            if report.sources == newest:
+                raise
+            outcome = compare(lake, newest)
+            report.notes.append(
+                f"The versions that the aggregate was made of ({report.sources.in_words}) can no longer be read: it is "
+                "compared with the newest ones, and differs where they have changed since."
+            )
+            report.sources = newest
+        report.findings += outcome.findings
+        return outcome.rows
+    return 0
+
+
+def _with_recompute(lake: Lake, sources: Sources) -> Checked:
+    sales, customers = lake.read(SALES, sources.sales_version), lake.read(CUSTOMERS, sources.customers_version)
+    return compare_groups(lake.read(AGGREGATE, lake.version(AGGREGATE)), aggregate_sales(sales, customers))
+
+
+def _with_sales(lake: Lake, sources: Sources) -> Checked:
+    return compare_sums(lake.read(AGGREGATE, lake.version(AGGREGATE)), lake.read(SALES, sources.sales_version))
+
+
+@contextmanager
+def _failures_found(report: Verification, table: Table, what: str) -> Iterator[None]:
+    """Make a failure to read a finding, so that the rest is still checked."""
+    try:
+        yield
+    except LakeError as error:
+        report.findings.append(Finding(table.name, what, 1, [str(error)]))
+    except (PySparkException, Py4JJavaError) as error:
+        damaged = damaged_file(error)
+        reason = f"{damaged} is missing or damaged" if damaged else f"failed with {condition_of(error)}"
+        report.findings.append(Finding(table.name, what, 1, [reason]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,178 @@
+"""For each invariant, a change to the code that breaks it, and the test that then fails. Prints them as a table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """`code` in a file of src, replaced by `instead`, turns `test` red."""
+
+    invariant: str
+    change: str
+    file: str
+    code: str
+    instead: str
+    test: str
+
+
+MUTANTS = (
+    Mutant(
+        "1. Equal to a full recompute",
+        "a sale that moved changes only the group that it came to",
+        "common/refresh.py",
+        "groups = groups.union(changes.select(*AGGREGATE.key))",
+        "groups = groups.union(changes.where(\"_change_type <> 'update_preimage'\").select(*AGGREGATE.key))",
+        "test_load_incrementally.py::test_an_unknown_customer_is_completed_and_a_moved_sale_leaves_nothing_behind",
+    ),
+    Mutant(
+        "1. Equal to a full recompute",
+        "groups of changed customers stay as they were",
+        "common/refresh.py",
+        "groups = groups.union(groups_of_customers(held, changes))",
+        "pass",
+        "test_load_incrementally.py::test_an_unknown_customer_is_completed_and_a_moved_sale_leaves_nothing_behind",
+    ),
+    Mutant(
+        "2. Recompute what changed; never add deltas",
+        "the aggregate follows only the rows that this run merged, not the versions in its own last commit",
+        "jobs/load_sales.py",
+        "        refreshed = refresh_aggregate(lake, note)\n        report.take_refresh(refreshed)\n",
+        "        if not (customers.changed_rows or sales.changed_rows):\n            return\n"
+        "        refreshed = refresh_aggregate(lake, note)\n        report.take_refresh(refreshed)\n",
+        "test_other_writers.py::test_of_two_writers_that_saw_the_same_version_one_is_refused",
+    ),
+    Mutant(
+        "2. Recompute what changed; never add deltas",
+        "a stray write to the aggregate is taken for a run's",
+        "common/refresh.py",
+        'if last.note.get("logic_version") is None or last.operation == "RESTORE":',
+        "if False:",
+        "test_tables.py::test_what_a_stranger_did_to_a_table_is_repaired_and_maintenance_is_no_stranger",
+    ),
+    Mutant(
+        "3. Every row is accounted for",
+        "rows that repeat another are dropped before they are counted",
+        "common/arrivals.py",
+        'return rows.withColumn("is_duplicate", previous.isNotNull() & previous.eqNullSafe(content))',
+        "rows = rows.where(~(previous.isNotNull() & previous.eqNullSafe(content)))\n"
+        '    return rows.withColumn("is_duplicate", F.lit(False))',
+        "test_changed_rows.py::test_a_history_of_corrections_ends_in_the_rows_that_should_be_in",
+    ),
+    Mutant(
+        "4. A run with nothing new writes nothing",
+        "rows that the lake has already are merged once more",
+        "common/arrivals.py",
+        'F.col("is_last") & ~is_as_held',
+        'F.col("is_last")',
+        "test_real_files.py::test_the_real_files_whole_and_then_twice",
+    ),
+    Mutant(
+        "5. A killed run leaves nothing that the next does not finish",
+        "rejected rows are added without a look at those that are there",
+        "common/tables.py",
+        "WHEN NOT MATCHED THEN INSERT *",
+        "AND false WHEN NOT MATCHED THEN INSERT *",
+        "test_killed_runs.py::test_a_run_killed_between_customers_and_sales_is_finished_by_the_next",
+    ),
+    Mutant(
+        "6. TRANSACTION_ID is unique over all hours",
+        "an id is looked for only in the hour that the new row names",
+        "common/decisions.py",
+        'found = held.select(feed.key, HOUR).join(keys, on=feed.key, how="left_semi")',
+        'keys = rows.select(feed.key, hour_of(F.col("TRANSACTION_DATE")).alias(HOUR)).distinct()\n'
+        '    found = held.select(feed.key, HOUR).join(keys, on=[feed.key, HOUR], how="left_semi")',
+        "test_load_incrementally.py::test_an_unknown_customer_is_completed_and_a_moved_sale_leaves_nothing_behind",
+    ),
+    Mutant(
+        "6. TRANSACTION_ID is unique over all hours",
+        "of two writers that saw the same version, both may commit",
+        "common/tables.py",
+        "_TOKEN: str(before + 1),",
+        "",
+        "test_other_writers.py::test_of_two_writers_that_saw_the_same_version_one_is_refused",
+    ),
+    Mutant(
+        "6. The order of arrival decides",
+        "the row that came first is the one that stays",
+        "common/arrivals.py",
+        'by_arrival = Window.partitionBy(feed.key, "is_rejected").orderBy("file", "block", "position")',
+        'by_arrival = Window.partitionBy(feed.key, "is_rejected").orderBy(F.desc("file"), "block", "position")',
+        "test_changed_rows.py::test_a_history_of_corrections_ends_in_the_rows_that_should_be_in",
+    ),
+    Mutant(
+        "6. Absence deletes nothing but in restate",
+        "restate leaves the sales that its files do not have",
+        "jobs/restate.py",
+        "return sales, removed.select(*SALES.column_names)",
+        "return sales, removed.select(*SALES.column_names).limit(0)",
+        "test_restate.py::test_a_range_is_restated_from_files_and_from_the_stored_sales",
+    ),
+    Mutant(
+        "7. Cost follows the change",
+        "a MERGE does not name the hours that it touches",
+        "common/tables.py",
+        'on.append(hours_condition(f"target.{HOUR}", hours))\n        columns',
+        "pass\n        columns",
+        "test_touched_hours.py::test_a_merge_of_sales_opens_no_file_of_another_hour",
+    ),
+    Mutant(
+        "A damaged lake is refused",
+        "no look at the files before a run",
+        "common/runs.py",
+        "lake.check_files((*TABLES, FORGOTTEN))",
+        "pass",
+        "test_damaged_lakes.py::test_a_damaged_file_is_named_and_the_repair_that_is_named_works",
+    ),
+    Mutant(
+        "A commit is on disk before a later step rests on it",
+        "data files are not flushed",
+        "common/integrity.py",
+        'for kind in ("add", "cdc"):',
+        "for kind in ():",
+        "test_damaged_lakes.py::test_a_commit_is_on_disk_before_a_later_step_rests_on_it",
+    ),
+    Mutant(
+        "One run at a time",
+        "the lock is not asked for",
+        "common/lock.py",
+        "if _try_lock(file) is None:",
+        "if False:",
+        "test_refused_runs.py::test_a_second_run_on_the_same_lake_says_who_holds_it",
+    ),
+    Mutant(
+        "A forgotten customer is nowhere",
+        "data files of older versions stay",
+        "common/forgetting.py",
+        "        lake.vacuum(table)\n",
+        "        pass\n",
+        "test_forget_customer.py::test_a_customer_is_forgotten_everywhere_and_does_not_come_back",
+    ),
+    Mutant(
+        "A forgotten customer does not come back",
+        "rows of forgotten customers are not refused",
+        "common/forgetting.py",
+        "F.coalesce(F.sha2(word, 256).isin(hashes), F.lit(False))",
+        "F.lit(False)",
+        "test_forget_customer.py::test_a_customer_is_forgotten_everywhere_and_does_not_come_back",
+    ),
+    Mutant(
+        "What differs is found",
+        "verify_aggregate compares no values",
+        "common/verification.py",
+        '(~stored.eqNullSafe(expected)).alias("differs")',
+        'F.lit(False).alias("differs")',
+        "test_verify_aggregate.py::test_what_a_stranger_did_to_the_aggregate_is_named_with_both_values",
+    ),
+)
+
+
+def as_table() -> str:
+    """The mutants as a Markdown table."""
+    rows = [f"| {m.invariant} | {m.change} (`{m.file}`) | `{m.test.partition('::')[2]}` |" for m in MUTANTS]
+    return "\n".join(["| invariant | change to the code | test that fails |", "|---|---|---|", *rows])
+
+
+if __name__ == "__main__":
+    print(as_table())
