@@ -1,7 +1,7 @@
 /*
  * Counts every change that a process and its children make to the files below one folder, for tests of crashes.
- * Loaded with LD_PRELOAD and steered through a small file that is mapped by all (see faults.py). One change happens at a
- * time. Before each one it can copy the whole folder, which is what a kill at that moment leaves; or, from one change
+ * Loaded with LD_PRELOAD and steered through a small file that is mapped by all (see faults.py). One change happens at
+ * a time. Before each one it can copy the whole folder, which is what a kill at that moment leaves; or, from one change
  * on, refuse them as a full or lost disk does.
  */
 #define _GNU_SOURCE
@@ -220,11 +220,17 @@ ssize_t write(int fd, const void *bytes, size_t length) {
     return result;
 }
 
-ssize_t writev(int fd, const struct iovec *parts, int n) { DO_FD(WRITE, fd, ssize_t, syscall(SYS_writev, fd, parts, n)); }
-ssize_t pwrite(int fd, const void *bytes, size_t n, off_t at) { DO_FD(WRITE, fd, ssize_t, syscall(SYS_pwrite64, fd, bytes, n, at)); }
-ssize_t pwrite64(int fd, const void *bytes, size_t n, off64_t at) { DO_FD(WRITE, fd, ssize_t, syscall(SYS_pwrite64, fd, bytes, n, at)); }
-ssize_t sendfile(int to, int from, off_t *at, size_t n) { DO_FD(WRITE, to, ssize_t, syscall(SYS_sendfile, to, from, at, n)); }
-ssize_t sendfile64(int to, int from, off64_t *at, size_t n) { DO_FD(WRITE, to, ssize_t, syscall(SYS_sendfile, to, from, at, n)); }
+ssize_t writev(int fd, const struct iovec *parts, int n) {
+    DO_FD(WRITE, fd, ssize_t, syscall(SYS_writev, fd, parts, n));
+}
+ssize_t pwrite64(int fd, const void *bytes, size_t n, off64_t at) {
+    DO_FD(WRITE, fd, ssize_t, syscall(SYS_pwrite64, fd, bytes, n, at));
+}
+ssize_t pwrite(int fd, const void *bytes, size_t n, off_t at) { return pwrite64(fd, bytes, n, at); }
+ssize_t sendfile64(int to, int from, off64_t *at, size_t n) {
+    DO_FD(WRITE, to, ssize_t, syscall(SYS_sendfile, to, from, at, n));
+}
+ssize_t sendfile(int to, int from, off_t *at, size_t n) { return sendfile64(to, from, at, n); }
 ssize_t copy_file_range(int from, off64_t *from_at, int to, off64_t *to_at, size_t n, unsigned flags) {
     DO_FD(WRITE, to, ssize_t, syscall(SYS_copy_file_range, from, from_at, to, to_at, n, flags));
 }
@@ -237,8 +243,10 @@ int fchmod(int fd, mode_t mode) { DO_FD(CHMOD, fd, int, syscall(SYS_fchmod, fd, 
     char buffer[PATH_SIZE];                    \
     DO(kind, (applies) ? whole(at, path, buffer) : "", int, call)
 
-int truncate(const char *path, off_t length) { DO_PATH(TRUNCATE, AT_FDCWD, path, 1, syscall(SYS_truncate, path, length)); }
-int truncate64(const char *path, off64_t length) { DO_PATH(TRUNCATE, AT_FDCWD, path, 1, syscall(SYS_truncate, path, length)); }
+int truncate64(const char *path, off64_t length) {
+    DO_PATH(TRUNCATE, AT_FDCWD, path, 1, syscall(SYS_truncate, path, length));
+}
+int truncate(const char *path, off_t length) { return truncate64(path, length); }
 
 int renameat2(int at, const char *path, int to_at, const char *to, unsigned flags) {
     DO_PATH(RENAME, to_at, to, is_there(at, path), syscall(SYS_renameat2, at, path, to_at, to, flags));
@@ -252,7 +260,8 @@ int linkat(int at, const char *path, int to_at, const char *to, int flags) {
 int link(const char *path, const char *to) { return linkat(AT_FDCWD, path, AT_FDCWD, to, 0); }
 
 int unlinkat(int at, const char *path, int flags) {
-    DO_PATH(flags & AT_REMOVEDIR ? RMDIR : UNLINK, at, path, is_there(at, path), syscall(SYS_unlinkat, at, path, flags));
+    enum kind kind = flags & AT_REMOVEDIR ? RMDIR : UNLINK;
+    DO_PATH(kind, at, path, is_there(at, path), syscall(SYS_unlinkat, at, path, flags));
 }
 int unlink(const char *path) { return unlinkat(AT_FDCWD, path, 0); }
 int rmdir(const char *path) { return unlinkat(AT_FDCWD, path, AT_REMOVEDIR); }
@@ -274,7 +283,8 @@ int chmod(const char *path, mode_t mode) { return fchmodat(AT_FDCWD, path, mode,
 
 /* A disk that is lost from the first change on shows it to those who ask before. */
 int access(const char *path, int asked) {
-    if (control && control->mode == REFUSE && control->from <= 1 && control->error != ENOSPC && asked & W_OK && is_below(path)) {
+    int lost = control && control->mode == REFUSE && control->from <= 1 && control->error != ENOSPC;
+    if (lost && asked & W_OK && is_below(path)) {
         errno = control->error;
         return -1;
     }

@@ -5,6 +5,15 @@ from __future__ import annotations
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 
+_SAID_BY_DISKS = (
+    "No space left on device",
+    "Disk quota exceeded",
+    "Read-only file system",
+    "Permission denied",
+    "Operation not permitted",
+    "Input/output error",
+)
+
 
 class SalesLakehouseError(Exception):
     """A failure of the run itself or of what it runs on: exit code 1. The message is for a person."""
@@ -51,7 +60,10 @@ class LakeDiffersError(SalesLakehouseError):
 
 
 def condition_of(error: Exception) -> str:
-    """What kind of error it is, without the values that its message may quote."""
+    """What kind of error it is, or what the disk says, without the values that its message may quote."""
+    said = next((words for words in _SAID_BY_DISKS if words in str(error)), None)
+    if said:
+        return f'"{said}"'
     if isinstance(error, PySparkException):
         return error.getCondition() or type(error).__name__
     if isinstance(error, Py4JJavaError):
