@@ -94,6 +94,7 @@ class Workbench:
 
     def run(self, job: ModuleType, *arguments: str) -> Outcome:
         """Run a job through its command line, with a report in JSON."""
+        self.capsys.readouterr()
         exit_code = job.main([*arguments, "--json"])
         printed = self.capsys.readouterr()
         self.canaries.search_output(printed.out + printed.err)
@@ -142,9 +143,8 @@ def arrow(path: str) -> pa.Table:
     return DeltaTable(path).to_pyarrow_table()
 
 
-def recomputed_by_duckdb(bench: Workbench) -> list[tuple[Any, ...]]:
+def recomputed_by_duckdb(sales: pa.Table, customers: pa.Table) -> list[tuple[Any, ...]]:
     """The aggregate as another engine joins and groups the two source tables, in the aggregate's column order."""
-    sales, customers = arrow(bench.path("sales_data_partitioned")), arrow(bench.path("customers"))
     database = duckdb.connect()
     database.execute("SET TimeZone = 'UTC'")
     database.register("sales", sales)
@@ -176,7 +176,8 @@ def aggregate_rows(bench: Workbench) -> list[tuple[Any, ...]]:
 
 def assert_equals_recompute(bench: Workbench) -> None:
     """The invariant of invariants: the stored aggregate is the full join-and-group, cell by cell."""
-    assert aggregate_rows(bench) == recomputed_by_duckdb(bench)
+    sources = arrow(bench.path("sales_data_partitioned")), arrow(bench.path("customers"))
+    assert aggregate_rows(bench) == recomputed_by_duckdb(*sources)
 
 
 def _price(amount: Decimal, units: int) -> Decimal:
