@@ -33,7 +33,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     searched, seed = config.stash[_SEARCHED], config.getoption("--seed")
     if searched.files and config.getoption("-m") != "battery":
-        canaries = Battery("canary_names", seed, 1.0, str(searched), command="./run-tests.sh")
+        canaries = Battery("canary_names", seed, 1.0, "./run-tests.sh", str(searched))
         config.stash[_FIGURES].append(canaries)
     for battery in config.stash[_FIGURES]:
         terminalreporter.write_line(f"battery {battery.name}, seed {battery.seed}: {battery.figure}")
@@ -62,7 +62,12 @@ def bench(
 def battery(request: pytest.FixtureRequest) -> Iterator[Battery]:
     """The size and seed of a battery, and where its figure goes when it has passed."""
     options = request.config.option
-    battery = Battery(name=request.node.originalname.removeprefix("test_"), seed=options.seed, share=options.share)
+    battery = Battery(
+        name=request.node.originalname.removeprefix("test_"),
+        seed=options.seed,
+        share=options.share,
+        command=f"./run-tests.sh -m battery {request.node.nodeid}",
+    )
     yield battery
     if battery.figure:
         request.config.stash[_FIGURES].append(battery)

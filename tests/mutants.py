@@ -74,7 +74,7 @@ MUTANTS = (
         "common/tables.py",
         "WHEN NOT MATCHED THEN INSERT *",
         "AND false WHEN NOT MATCHED THEN INSERT *",
-        "test_killed_runs.py::test_a_run_killed_between_customers_and_sales_is_finished_by_the_next",
+        "test_crashes.py::test_a_run_that_died_between_two_tables_is_finished_by_the_next",
     ),
     Mutant(
         "6. TRANSACTION_ID is unique over all hours",

@@ -5,19 +5,52 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
+import meddling
+from arriving_rows import HEADERS, lines_of
 from batteries import Battery
-from histories import History
+from histories import TABLES, History
 from lakes import Workbench
 
 STEPS = 10
 # From the seed of one history to that of the next, so that batteries with seeds that are close have none in common.
 TO_NEXT_SEED = 1_000_003
+
+WAYS_TO_COME_AGAIN = (
+    "another name",
+    "same path",
+    "reversed, another name",
+    "reversed, same path",
+    "compressed, another name",
+    "CRLF and blank lines, same path",
+    "byte-order mark, another name",
+)
+MAINTENANCE = st.sampled_from(["OPTIMIZE", "VACUUM"])
+CHANGES = st.sampled_from(["DELETE", "UPDATE", "INSERT"])
+ENGINE = st.sampled_from(meddling.ENGINES)
+
+
+def test_a_history_of_corrections_meddling_and_copies(bench: Workbench) -> None:
+    history = History(bench)
+    history.files_arrive(
+        people=["c1,Ann,30,Mali", 'c2,"Lee, Bob",,"Korea, South"'],
+        sales=["t1,c1,p1,1,1.50,2025-02-22 09:15:00", "t2,c3,p1,2,0.33,2025-02-22T11:00:00+01:00"],
+        more_sales=["t1,c1,p1,+3,1.5,2025-02-22 10:00:00", "t3,c2,p2,0,-1.00,2025-02-22", "t2,c3,p1,2,0.33"],
+    )
+    history.load()
+    history.meddle(row=("sales_data_partitioned", "t2"), what="UPDATE", engine="delta-rs")
+    history.restore(to=("customer_aggregated_data", 0), engine="Spark")
+    history.a_file_comes_again(file=("transactions", "transactions_000.csv"), how="reversed, another name")
+    history.sales_arrive(lines=["t4,c1,p1,1,1.50,2024-12-31 23:30", "t1,c1,p2,1,1,2025-02-22 09:00:00"])
+    history.people_arrive(lines=["c3,Zoë,31,", "c1,Ann,31,Mali", "c1,Ann,32,Mali"])
+    history.load()
+    history.load_everything_again()
 
 
 @pytest.mark.battery
@@ -43,9 +76,7 @@ def let_anything_happen(
     name: str,
     tally: Counter[str],
 ) -> None:
-    """One history of random steps. It is not made shorter where it ends badly, as each try would take half a minute; the
-    message has its steps.
-    """
+    """One history of random steps. Where it ends badly it is not made shorter, as each try would take half a minute."""
 
     @seed(own_seed)
     @settings(
@@ -65,10 +96,47 @@ def let_anything_happen(
         try:
             history = History(Workbench(spark, folder, capsys), tally, name)
             for _ in range(data.draw(st.integers(STEPS - 3, STEPS))):
-                step, arguments = data.draw(history.next_step())
+                step, arguments = data.draw(next_step(history))
                 getattr(history, step)(**arguments)
             history.end()
         finally:
             shutil.rmtree(folder)
 
     anything_happens()
+
+
+def possible_steps(history: History) -> dict[str, tuple[int, dict[str, st.SearchStrategy[Any]]]]:
+    """What can come next: how likely, and what the arguments of the step are drawn from."""
+    sales, people = (lines_of(feed, history.rows_that_came(feed)) for feed in HEADERS)
+    steps: dict[str, tuple[int, dict[str, st.SearchStrategy[Any]]]] = {
+        "files_arrive": (6, {"sales": sales, "people": people, "more_sales": sales}),
+        "sales_arrive": (5, {"lines": sales}),
+        "people_arrive": (3, {"lines": people}),
+    }
+    if history.files["transactions"]:
+        file = st.sampled_from([(feed, name) for feed in HEADERS for name in history.files[feed]])
+        few = st.integers(1, 3)
+        steps |= {
+            "a_file_comes_again": (3, {"file": file, "how": st.sampled_from(WAYS_TO_COME_AGAIN)}),
+            "rows_come_again_in_other_files": (3, {"file": file, "joined": few, "pieces": few}),
+        }
+    if history.loads:
+        steps |= {
+            "maintain": (3, {"table": st.sampled_from(TABLES), "how": MAINTENANCE, "engine": ENGINE}),
+            "load_everything_again": (2, {}),
+        }
+    if history.restorable():
+        steps["restore"] = (3, {"to": st.sampled_from(history.restorable()), "engine": ENGINE})
+    if history.loads and history.targets():
+        steps["meddle"] = (4, {"row": st.sampled_from(history.targets()), "what": CHANGES, "engine": ENGINE})
+    if history.has_news:
+        steps |= {"load": (11, {}), "load_after_a_dry_run": (2, {})}
+    elif not history.told[-1].startswith("load("):
+        steps["load"] = (1, {})
+    return steps
+
+
+def next_step(history: History) -> st.SearchStrategy[tuple[str, dict[str, Any]]]:
+    steps = possible_steps(history)
+    names = [name for name, (weight, _) in steps.items() for _ in range(weight)]
+    return st.sampled_from(names).flatmap(lambda name: st.tuples(st.just(name), st.fixed_dictionaries(steps[name][1])))

@@ -73,6 +73,7 @@ class Kill:
     is_recovery: bool
 
 
+@pytest.mark.battery
 def test_a_run_killed_between_sales_and_aggregate_is_finished_by_the_next(bench: Workbench) -> None:
     deliver_the_first(bench)
     deliver_the_rest(bench)
