@@ -22,6 +22,7 @@ from urllib.parse import unquote
 import pytest
 from deltalake import DeltaTable
 
+from canaries import Canaries, Searched
 from lakes import Workbench
 from worker import Worker, submit_arguments
 
@@ -221,7 +222,7 @@ class WorkerBench(Workbench):
     """A workbench without Spark in this process: its files are loaded by a worker, into any lake."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
-        self.folder, self.arrivals = folder, 0
+        self.folder, self.arrivals, self.canaries = folder, 0, Canaries(Searched())
         self.__post_init__()
         options = (
             # A checkpoint at every second version, so that a small history has some.

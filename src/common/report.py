@@ -250,6 +250,8 @@ def _plan_lines(plan: Plan) -> Iterator[str]:
     if plan.first_customers:
         yield "Customers: " + ", ".join(plan.first_customers[:_KEYS_PRINTED])
     for change in plan.tables:
+        if not (change.inserted or change.updated or change.deleted):
+            continue
         yield (
             f"  {change.table}: {change.inserted:,} rows new, {change.updated:,} changed, {change.deleted:,} removed; "
             f"{change.files_replaced:,} files of {change.bytes_replaced:,} bytes replaced"

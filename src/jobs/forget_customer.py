@@ -48,6 +48,8 @@ def run(spark: SparkSession, settings: ForgetSettings) -> RunReport:
             spark, settings, JOB, lambda lake, report: _forget(lake, settings, report, reporter), reporter
         )
     reporter.finish(report)
+    if not settings.apply:
+        reporter.say("Nothing was changed: add --apply to do it.")
     return report
 
 

@@ -90,6 +90,8 @@ def run(spark: SparkSession, settings: RestateSettings) -> RunReport:
             spark, settings, JOB, lambda lake, report: _restate(lake, settings, rules, report, reporter), reporter
         )
     reporter.finish(report)
+    if not settings.apply:
+        reporter.say("Nothing was changed: add --apply to do it.")
     return report
 
 
