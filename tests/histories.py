@@ -136,20 +136,20 @@ class History:
     def meddle(self, row: tuple[str, str], what: str, engine: str) -> None:
         """Someone changes rows by hand."""
         table, key = row
-        place = (self.bench.spark, self.bench.path(table), engine, KEY_OF_MEDDLING[table], key)
+        spark, path, column = self.bench.spark, self.bench.path(table), KEY_OF_MEDDLING[table]
         rows = {} if table == AGGREGATE else self.feed(table).rows
         if what == "DELETE":
-            meddling.delete(*place)
+            meddling.delete(spark, path, engine, column, key)
             rows.pop(key, None)
         elif what == "INSERT":
             copy = f"copy_{len(self.told)}"
-            meddling.insert_copy(*place, copy)
+            meddling.insert_copy(spark, path, column, key, copy)
             rows |= {copy: rows[key]} if key in rows else {}
         elif table == CUSTOMERS:
-            meddling.update(*place, "COUNTRY", "'Elsewhere'")
+            meddling.update(spark, path, column, key, "COUNTRY", "'Elsewhere'")
             rows[key] = (*rows[key][:2], "Elsewhere")
         else:
-            meddling.update(*place, "QUANTITY", "77")
+            meddling.update(spark, path, column, key, "QUANTITY", "77")
             rows |= {key: (*rows[key][:2], 77, *rows[key][3:])} if key in rows else {}
         self._note_meddling(table)
 

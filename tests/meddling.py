@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import pyarrow as pa
-import pyarrow.compute as pc
-from deltalake import DeltaTable, write_deltalake
+from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
-
-from lakes import arrow
 
 ENGINES = ("Spark", "delta-rs")
 _CHECKS_RETENTION = "spark.databricks.delta.retentionDurationCheck.enabled"
@@ -45,21 +41,14 @@ def delete(spark: SparkSession, path: str, engine: str, column: str, key: str) -
         DeltaTable(path).delete(f"\"{column}\" = '{key}'")
 
 
-def update(spark: SparkSession, path: str, engine: str, column: str, key: str, other: str, value: str) -> None:
-    """Set another column of the rows with the key to an SQL literal."""
-    if engine == "Spark":
-        spark.sql(f"UPDATE delta.`{path}` SET {other} = {value} WHERE {column} = '{key}'").collect()
-    else:
-        DeltaTable(path).update(updates={other: value}, predicate=f"\"{column}\" = '{key}'")
+def update(spark: SparkSession, path: str, column: str, key: str, other: str, value: str) -> None:
+    """Set another column of the rows with the key to an SQL literal. By Spark: delta-rs cannot evaluate our constraints,
+    and so writes no row.
+    """
+    spark.sql(f"UPDATE delta.`{path}` SET {other} = {value} WHERE {column} = '{key}'").collect()
 
 
-def insert_copy(spark: SparkSession, path: str, engine: str, column: str, key: str, new_key: str) -> None:
+def insert_copy(spark: SparkSession, path: str, column: str, key: str, new_key: str) -> None:
     """Add the rows with the key once more, under a new key."""
-    if engine == "Spark":
-        rows = spark.read.format("delta").load(path).where(F.col(column) == key)
-        rows.withColumn(column, F.lit(new_key)).write.format("delta").mode("append").save(path)
-    else:
-        table = arrow(path)
-        copies = table.filter(pc.equal(table[column], key))
-        new_keys = pa.array([new_key] * len(copies), pa.string())
-        write_deltalake(path, copies.set_column(copies.schema.get_field_index(column), column, new_keys), mode="append")
+    rows = spark.read.format("delta").load(path).where(F.col(column) == key)
+    rows.withColumn(column, F.lit(new_key)).write.format("delta").mode("append").save(path)

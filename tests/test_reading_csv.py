@@ -218,6 +218,8 @@ def test_bytes_that_the_encoding_does_not_have_are_found(bench: Workbench, line:
         (b"CUSTOMER_ID,NAME,AGE\n", "the header lacks the column COUNTRY"),
         (b"CUSTOMER_ID,NAME,AGE,COUNTRY,EMAIL\n", "the column 'EMAIL'"),
         (b"CUSTOMER_ID,NAME,AGE,COUNTRY,AGE\n", "has the column AGE twice"),
+        (b'CUSTOMER_ID,NAME,AGE,"COUNTRY\nx"\nc1,Canary,30,Mali\n', "not closed"),
+        (b'CUSTOMER_ID,"NA"ME,AGE,COUNTRY\nc1,Canary,30,Mali\n', "is astray"),
         (b"CUSTOMER_ID;NAME;AGE;COUNTRY\n", "separated by something else than commas"),
         (b"c1,Canary,30,Mali\n", "is the header missing?"),
         (gzip.compress(CUSTOMERS_HEADER.encode()), "rename it to end in .gz"),

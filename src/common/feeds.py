@@ -113,7 +113,10 @@ def _read_header(spark: SparkSession, file: InputFile, feed: Feed) -> str:
 def _check_header(header: str, file: InputFile, feed: Feed) -> None:
     if len(header) > _LONGEST_HEADER:
         raise DataRefusedError(f"{file.path}, line 1: {len(header):,} characters long, this is no header.")
-    names = columns_in(header)
+    try:
+        names = columns_in(header)
+    except csv.Error as error:
+        raise DataRefusedError(f"{file.path}, line 1: a quote of the header is astray, or not closed.") from error
     if not set(names) & set(feed.column_names):
         # What stands there is not quoted: it may be the first row of a file without a header, and personal.
         hint = "is it separated by something else than commas?" if len(names) == 1 else "is the header missing?"
@@ -135,7 +138,7 @@ def _check_header(header: str, file: InputFile, feed: Feed) -> None:
 
 def columns_in(header: str) -> list[str]:
     """The column names of a header line, in its order and in capitals: `quantity` is QUANTITY."""
-    return [name.strip().upper() for name in next(csv.reader([header]), [])]
+    return [name.strip().upper() for name in next(csv.reader([header], strict=True), [])]
 
 
 def _header_of(feed: Feed) -> str:

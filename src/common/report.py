@@ -197,6 +197,8 @@ def _ledger_table(report: RunReport) -> RichTable:
     """One line a count, one column a feed, so that it fits a narrow terminal."""
     title = f"{report.job}, run {report.run_id}" + (" (dry run: nothing was written)" if report.dry_run else "")
     table = RichTable(title=title, title_justify="left")
+    if not report.feeds:
+        return table
     table.add_column("")
     for ledger in report.feeds:
         table.add_column(ledger.feed, justify="right")
