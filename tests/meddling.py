@@ -42,8 +42,8 @@ def delete(spark: SparkSession, path: str, engine: str, column: str, key: str) -
 
 
 def update(spark: SparkSession, path: str, column: str, key: str, other: str, value: str) -> None:
-    """Set another column of the rows with the key to an SQL literal. By Spark: delta-rs cannot evaluate our constraints,
-    and so writes no row.
+    """Set another column of the rows with the key to an SQL literal. By Spark: delta-rs cannot evaluate the constraints
+    of our tables, and so writes no row.
     """
     spark.sql(f"UPDATE delta.`{path}` SET {other} = {value} WHERE {column} = '{key}'").collect()
 
