@@ -48,7 +48,7 @@ class Canaries:
         for line in lines[:: max(1, len(lines) // _MOST_ROWS)]:
             if len(line) >= _SHORTEST_LINE:
                 self.lines.add(line)
-            values = next(csv.reader([line]), [])
+            values = next(csv.reader([line]), []) if len(line) < csv.field_size_limit() else []
             if "NAME" in columns and len(values) == len(columns):
                 name = values[columns.index("NAME")].strip()
                 if len(name) >= _SHORTEST_NAME and re.search(r"[A-Za-z]{3}", name) and name not in _OUR_WORDS:

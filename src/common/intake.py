@@ -35,9 +35,12 @@ REDACTED = "(forgotten)"
 
 @dataclass(frozen=True)
 class Intake:
-    """A feed that was read and checked. `rows` holds one row per line, persisted until `release` is called."""
+    """A feed that was read and checked. `rows` holds one row per line, persisted until `release` is called; `refusing`
+    are the names of the rules that reject a row.
+    """
 
     feed: Feed
+    refusing: list[str]
     files: list[InputFile]
     headers: dict[int, str]
     skipped: int
@@ -113,7 +116,7 @@ class Intake:
             line_number,
             "header",
             F.when(is_forgotten, REDACTED).otherwise(F.col("raw_line")).alias("raw_line"),
-            "reasons",
+            F.array_intersect("reasons", F.array(*[F.lit(rule) for rule in self.refusing])).alias("reasons"),
             "is_header",
             "fingerprint",
         )
@@ -159,11 +162,12 @@ def read_feed(
 ) -> Intake:
     """Read and check the files of a feed; with `skip_loaded`, those that were not loaded into its table before."""
     spark = lake.spark
+    refusing = quality.names_of(rules.all_of_feed(feed.name), "reject", "fail")
     listed = feeds.list_files(spark, path)
     loaded = loaded_files(lake, feed, table) if skip_loaded else None
     files = not_loaded(loaded, listed)
     if not files:
-        return Intake(feed, [], {}, len(listed), {}, _no_rows(spark, feed, rules, settings), [], [])
+        return Intake(feed, refusing, [], {}, len(listed), {}, _no_rows(spark, feed, rules, settings), [], [])
     with feeds.damaged_files_refused():
         headers = feeds.read_headers(spark, files, feed)
     lines = feeds.read_lines(spark, files)
@@ -195,6 +199,7 @@ def read_feed(
     kept = [file for file in files if file.order not in known]
     return Intake(
         feed=feed,
+        refusing=refusing,
         files=kept,
         headers=headers,
         skipped=len(listed) - len(kept),

@@ -15,7 +15,7 @@ from common.errors import DataRefusedError
 from common.feeds import InputFile
 from common.forgetting import hashes_of_forgotten
 from common.intake import REDACTED, ROW, Intake, checked
-from common.quality import QualityRules
+from common.quality import QualityRules, names_of
 from common.settings import Settings
 from common.tables import Lake
 from common.values import instant_of
@@ -137,6 +137,7 @@ def read_rejected(
     read = rows.where("NOT is_superseded")
     intake = RejectedIntake(
         feed=feed,
+        refusing=names_of(rules.all_of_feed(feed.name), "reject", "fail"),
         files=files,
         headers=headers,
         skipped=0,

@@ -103,7 +103,10 @@ class RunReport:
     def changed_nothing(self) -> bool:
         """Whether no table got a new version; of a dry run, whether none would."""
         if self.dry_run:
-            return self.groups_touched == 0 and not any(ledger.new or ledger.corrected for ledger in self.feeds)
+            changes = self.plan.tables if self.plan else []
+            would_write = any(change.inserted or change.updated or change.deleted for change in changes)
+            would_reject = any(ledger.rejected for ledger in self.feeds)
+            return not (would_write or would_reject or any(self.removed.values()) or self.groups_touched)
         return all(t.version_read == t.version_written for t in self.tables)
 
     def as_json(self) -> str:
