@@ -66,14 +66,15 @@ MUTANTS = (
         "common/arrivals.py",
         'F.col("is_last") & ~is_as_held',
         'F.col("is_last")',
-        "test_real_files.py::test_the_real_files_whole_and_then_twice",
+        "test_load_incrementally.py::test_a_second_run_writes_nothing",
     ),
     Mutant(
         "5. A killed run leaves nothing that the next does not finish",
-        "rejected rows are added without a look at those that are there",
-        "common/tables.py",
-        "WHEN NOT MATCHED THEN INSERT *",
-        "AND false WHEN NOT MATCHED THEN INSERT *",
+        "what a run that died left of the aggregate is not looked at",
+        "jobs/load_sales.py",
+        "        refreshed = refresh_aggregate(lake, note)\n        report.take_refresh(refreshed)\n",
+        "        if not (customers.changed_rows or sales.changed_rows):\n            return\n"
+        "        refreshed = refresh_aggregate(lake, note)\n        report.take_refresh(refreshed)\n",
         "test_crashes.py::test_a_run_that_died_between_two_tables_is_finished_by_the_next",
     ),
     Mutant(

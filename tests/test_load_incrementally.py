@@ -26,7 +26,9 @@ def test_a_second_run_writes_nothing(bench: Workbench) -> None:
     third = bench.must_load()
     assert third.ledger() == {"rows_read": 1, "new": 1}
     assert_equals_recompute(bench)
+    versions_filled = bench.versions()
     assert bench.must_load("--reload").ledger() == {"rows_read": 1, "unchanged": 1}
+    assert bench.versions() == versions_filled
 
     assert first.ledger() == {"rows_read": 1, "new": 1}
     assert second.report is not None
