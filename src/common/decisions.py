@@ -16,7 +16,7 @@ from common.ledger import FeedLedger, RuleCount
 from common.quality import QualityRules
 from common.statements import hours_condition
 from common.tables import Lake
-from common.values import hour_of, instant_of
+from common.values import hour_at, hour_of, hours_in
 
 
 @dataclass(frozen=True)
@@ -179,7 +179,7 @@ def _count_outcomes(outcomes: DataFrame, is_of_sales: bool, intake: Intake) -> _
             continue
         counts.changes += rows
         if is_of_sales:
-            counts.hours |= {_hour(second) for second in (row["hour"], row["held_hour"]) if second is not None}
+            counts.hours |= {hour_at(second) for second in (row["hour"], row["held_hour"]) if second is not None}
             counts.moved += rows if row["held_hour"] not in (None, row["hour"]) else 0
     return counts
 
@@ -188,8 +188,4 @@ def _hours_holding(held: DataFrame, rows: DataFrame, feed: Feed) -> list[datetim
     """The hours in which the lake holds any key of the rows: a look at one narrow column of every hour."""
     keys = rows.select(feed.key).distinct()
     found = held.select(feed.key, HOUR).join(keys, on=feed.key, how="left_semi")
-    return [_hour(row["second"]) for row in found.select(F.unix_seconds(HOUR).alias("second")).distinct().collect()]
-
-
-def _hour(second: int) -> datetime:
-    return instant_of(second * 1_000_000)
+    return hours_in(found)

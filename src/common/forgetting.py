@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 
 from common.contract import AGGREGATE, CUSTOMERS, FORGOTTEN, HOUR, REJECTED, RUNS, SALES, Table
 from common.tables import Lake
-from common.values import instant_of
+from common.values import hours_in
 
 _ABOUT_CUSTOMERS = (SALES, CUSTOMERS, AGGREGATE)
 _ALL = (*_ABOUT_CUSTOMERS, REJECTED, RUNS, FORGOTTEN)
@@ -75,10 +75,7 @@ def rows_about(lake: Lake, table: Table, person: Person) -> DataFrame:
 def take_out(lake: Lake, table: Table, person: Person, note: Mapping[str, object]) -> None:
     """Remove the person's rows from a table, in one commit or none."""
     rows = rows_about(lake, table, person)
-    hours = None
-    if HOUR in table.partitioned_by:
-        seconds = rows.select(F.unix_seconds(HOUR).alias("second")).distinct().collect()
-        hours = [instant_of(row["second"] * 1_000_000) for row in seconds]
+    hours = hours_in(rows) if HOUR in table.partitioned_by else None
     lake.remove(table, rows.select(*table.key), hours=hours, note=note)
 
 

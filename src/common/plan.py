@@ -22,7 +22,7 @@ from common.refresh import (
 )
 from common.statements import hours_condition
 from common.tables import Commit, Lake
-from common.values import instant_of
+from common.values import hour_at
 
 # Of the keys that a run would recompute, so many are named.
 _KEYS_NAMED = 100
@@ -226,7 +226,7 @@ def _by_hour(groups: DataFrame) -> list[HourPlan]:
     counts = groups.groupBy(second, "reasons").count().collect()
     hours: dict[int, HourPlan] = {}
     for row in counts:
-        before = hours.get(row["second"], HourPlan(instant_of(row["second"] * 1_000_000), 0, {}))
+        before = hours.get(row["second"], HourPlan(hour_at(row["second"]), 0, {}))
         by_reason = dict(before.by_reason)
         for reason in row["reasons"]:
             by_reason[reason] = by_reason.get(reason, 0) + row["count"]
@@ -238,7 +238,7 @@ def _first_keys(groups: DataFrame) -> list[str]:
     keys = groups.select(*AGGREGATE.key, "reasons", F.unix_seconds(HOUR).alias("second"))
     first = keys.orderBy("second", "CUSTOMER_ID", "PRODUCT_ID").limit(_KEYS_NAMED).collect()
     return [
-        f"{key['CUSTOMER_ID']} {key['PRODUCT_ID']} {instant_of(key['second'] * 1_000_000):%Y-%m-%d %H:%M} "
+        f"{key['CUSTOMER_ID']} {key['PRODUCT_ID']} {hour_at(key['second']):%Y-%m-%d %H:%M} "
         f"({', '.join(key['reasons'])})"
         for key in first
     ]

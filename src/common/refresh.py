@@ -20,7 +20,7 @@ from common.contract import AGGREGATE, CUSTOMERS, HOUR, LOGIC_VERSION, SALES
 from common.errors import LakeError
 from common.statements import hours_condition
 from common.tables import Commit, Lake
-from common.values import instant_of
+from common.values import hour_at
 
 # Commits that move rows between files, or drop old files, and change no row.
 _MAINTENANCE = {"OPTIMIZE", "VACUUM START", "VACUUM END"}
@@ -243,4 +243,4 @@ def _sums_agree(lake: Lake, sources: Sources, hours: list[datetime] | None) -> b
 
 def _per_hour(groups: DataFrame) -> dict[datetime, int]:
     counts = groups.groupBy(F.unix_seconds(HOUR).alias("second")).count().collect()
-    return {instant_of(row["second"] * 1_000_000): row["count"] for row in counts}
+    return {hour_at(row["second"]): row["count"] for row in counts}

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 
-from pyspark.sql import Column
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+
+from common.contract import HOUR
 
 _WHOLE_NUMBER = r"^[+-]?[0-9]{1,18}\z"
 _TIME = (
@@ -81,3 +83,14 @@ def typed(text: Column, type_: str, source_time_zone: str) -> Column:
 def instant_of(micros: int) -> datetime:
     """A UTC time from microseconds since 1970; Spark's own conversion depends on the driver's time zone."""
     return datetime.fromtimestamp(0, timezone.utc) + timedelta(microseconds=micros)
+
+
+def hour_at(second: int) -> datetime:
+    """A UTC time from seconds since 1970, for the same reason."""
+    return instant_of(second * 1_000_000)
+
+
+def hours_in(rows: DataFrame) -> list[datetime]:
+    """The hours of the rows' transaction_hour, each once."""
+    seconds = rows.select(F.unix_seconds(HOUR).alias("second")).distinct().collect()
+    return [hour_at(row["second"]) for row in seconds]

@@ -26,7 +26,7 @@ from common.session import check_session
 from common.settings import LAKE_OPTIONS, READING_OPTIONS, Settings
 from common.statements import range_condition
 from common.tables import Lake
-from common.values import instant_of
+from common.values import hours_in
 
 JOB = "restate"
 
@@ -128,7 +128,7 @@ def _restate(lake: Lake, settings: RestateSettings, rules: QualityRules, report:
                 source = changes.select(*SALES.column_names, F.lit(False).alias("is_gone")).union(
                     removed.select(*SALES.column_names, F.lit(True).alias("is_gone"))
                 )
-                hours = sorted({*sales.hours, *_hours_of(removed)})
+                hours = sorted({*sales.hours, *hours_in(removed)})
                 with_ledger = note | {"ledger": vars(sales.ledger), "removed": report.removed[SALES.name]}
                 report.take_commit(
                     SALES, lake.merge(SALES, source, hours=hours, note=with_ledger, delete_when="source.is_gone")
@@ -174,11 +174,6 @@ def _decide(
     stored = lake.read(SALES, lake.version(SALES)).where(settings.range)
     removed = stored.join(accepted.select("TRANSACTION_ID"), on="TRANSACTION_ID", how="left_anti")
     return sales, removed.select(*SALES.column_names)
-
-
-def _hours_of(sales: DataFrame) -> list[datetime]:
-    seconds = sales.select(F.unix_seconds(HOUR).alias("second")).distinct().collect()
-    return [instant_of(row["second"] * 1_000_000) for row in seconds]
 
 
 if __name__ == "__main__":
