@@ -42,6 +42,7 @@ SMALL = [
     "--driver-memory=1g",
     "--conf=spark.sql.shuffle.partitions=2",
     "--conf=spark.databricks.delta.snapshotPartitions=1",
+    "--conf=spark.sql.adaptive.enabled=false",
     "--conf=spark.sql.codegen.wholeStage=false",
     "--conf=spark.sql.codegen.factoryMode=NO_CODEGEN",
     "--conf=spark.databricks.delta.properties.defaults.checkpointInterval=2",

@@ -11,17 +11,14 @@ import json
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 from common.contract import AGGREGATE, Table
+from common.delta_log import Log, actions_of, commit_path, read_log
 from common.errors import LakeError
 
-_COMMIT = re.compile(r"^(\d{20})\.json$")
-_CHECKSUM = re.compile(r"^(\d{20})\.crc$")
-_CHECKPOINT = re.compile(r"^(\d{20})\.checkpoint.*\.parquet$")
 _PARQUET = b"PAR1"
 # What Delta says of a commit, and the kind of action whose number it is.
 _METRICS = {
@@ -32,27 +29,13 @@ _METRICS = {
 }
 
 
-@dataclass(frozen=True)
-class _Log:
-    """What stands in a _delta_log: versions of commits and checksums, and checkpoint files by version."""
-
-    folder: Path
-    commits: list[int]
-    checksums: list[int]
-    checkpoints: dict[int, list[str]]
-
-    @property
-    def last_checkpoint(self) -> int:
-        return max(self.checkpoints, default=-1)
-
-
 def check_table_files(table_folder: str, *, everything: bool = False) -> list[str]:
     """What is wrong with the files of a local table, a sentence each that begins with the file; none where all is well.
 
     Looks at the commits since the last checkpoint, of which Delta writes one every ten commits, and at the data files
     that they added; `everything`: at all the commits that are still there.
     """
-    log = _read_log(Path(table_folder) / "_delta_log")
+    log = read_log(Path(table_folder) / "_delta_log")
     if log is None:
         return []
     found = list(_gaps(log))
@@ -60,8 +43,8 @@ def check_table_files(table_folder: str, *, everything: bool = False) -> list[st
     for version in log.commits:
         if version <= log.last_checkpoint and not everything:
             continue
-        path = _commit_path(log.folder, version)
-        actions = _actions(path)
+        path = commit_path(log.folder, version)
+        actions = actions_of(path)
         if isinstance(actions, str):
             found.append(f"{path} {actions}")
             continue
@@ -80,8 +63,8 @@ def check_table_files(table_folder: str, *, everything: bool = False) -> list[st
 def flush_commit(table_folder: str, version: int) -> None:
     """Have the disk hold a commit and the data files that it added, before anything is done that rests on it."""
     log = Path(table_folder) / "_delta_log"
-    path = _commit_path(log, version)
-    actions = _actions(path)
+    path = commit_path(log, version)
+    actions = actions_of(path)
     files = {path}
     for action in actions if isinstance(actions, list) else []:
         for kind in ("add", "cdc"):
@@ -120,45 +103,17 @@ def check_is_writable(folder: str) -> None:
         raise LakeError(f"The lake {folder} cannot be written: no permission in {path}.")
 
 
-def _read_log(folder: Path) -> _Log | None:
-    if not folder.is_dir():
-        return None
-    names = sorted(os.listdir(folder))
-    checkpoints: dict[int, list[str]] = {}
-    for name in names:
-        if match := _CHECKPOINT.match(name):
-            checkpoints.setdefault(int(match[1]), []).append(name)
-    return _Log(
-        folder=folder,
-        commits=[int(match[1]) for name in names if (match := _COMMIT.match(name))],
-        checksums=[int(match[1]) for name in names if (match := _CHECKSUM.match(name))],
-        checkpoints=checkpoints,
-    )
-
-
-def _gaps(log: _Log) -> Iterator[str]:
+def _gaps(log: Log) -> Iterator[str]:
     """Commits that are not there although others show that they were, and the last checkpoint where it is torn."""
     newest = max([*log.commits, *log.checksums, log.last_checkpoint])
     first = log.last_checkpoint + 1 if log.checkpoints else 0
     missing = sorted(set(range(first, newest + 1)) - set(log.commits))
     for version in missing:
-        yield f"{_commit_path(log.folder, version)} is missing"
+        yield f"{commit_path(log.folder, version)} is missing"
     for name in log.checkpoints.get(log.last_checkpoint, []):
         content = (log.folder / name).read_bytes()
         if not (content.startswith(_PARQUET) and content.endswith(_PARQUET)):
             yield f"{log.folder / name} is torn"
-
-
-def _actions(path: Path) -> list[dict[str, Any]] | str:
-    """The actions of a commit, or what is wrong with its file."""
-    content = path.read_bytes()
-    if not content.strip():
-        return "is empty"
-    try:
-        actions = [json.loads(line) for line in content.splitlines() if line.strip()]
-    except ValueError:
-        return "is torn"
-    return actions if all(isinstance(action, dict) for action in actions) else "is torn"
 
 
 def _contradictions(actions: list[dict[str, Any]]) -> Iterator[str]:
@@ -215,7 +170,3 @@ def _wrong_data_files(table_folder: Path, sizes: dict[str, int]) -> Iterator[str
 
 def _is_relative(path: str) -> bool:
     return not path.startswith("/") and not re.match(r"^[a-z][a-z0-9+.-]*:", path)
-
-
-def _commit_path(log: Path, version: int) -> Path:
-    return log / f"{version:020}.json"

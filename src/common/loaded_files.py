@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 from common.contract import RUNS, Feed, Table
 from common.feeds import InputFile
 from common.tables import Lake
+from common.values import instant_of
 
 # A file that changed this shortly before a run read it may have changed again within the clock's grain.
 _CLOCK_GRAIN = timedelta(seconds=2)
@@ -32,15 +33,12 @@ def not_loaded(loaded: DataFrame | None, files: list[InputFile]) -> list[InputFi
     """The files that no earlier run loaded, by path, size and modification time; the others are not even opened."""
     if loaded is None or not files:
         return files
-    candidates = loaded.sparkSession.createDataFrame(
-        [(file.order, file.path, file.size, file.modified_at) for file in files],
-        "order int, path string, size bigint, modified_at timestamp",
-    )
     clock_grain = F.expr(f"INTERVAL {_CLOCK_GRAIN.total_seconds():.0f} SECONDS")
-    trusted = loaded.where(F.col("modified_at") < F.col("started_at") - clock_grain)
-    same = candidates.join(trusted, on=["path", "size", "modified_at"], how="left_semi").select("order").collect()
-    orders = {row["order"] for row in same}
-    return [file for file in files if file.order not in orders]
+    is_trusted = F.col("modified_at") < F.col("started_at") - clock_grain
+    is_listed = F.col("path").isin([file.path for file in files])
+    same = loaded.where(is_trusted & is_listed).select("path", "size", F.unix_micros("modified_at")).distinct()
+    seen = {(path, size, instant_of(micros)) for path, size, micros in same.collect()}
+    return [file for file in files if (file.path, file.size, file.modified_at) not in seen]
 
 
 def known_fingerprints(loaded: DataFrame | None, fingerprints: dict[int, str]) -> set[int]:

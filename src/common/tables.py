@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import AnalysisException, PySparkException
@@ -14,6 +15,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from common.contract import HOUR, Table
+from common.delta_log import commit_infos
 from common.errors import ConfigError, LakeConflictError, LakeError
 from common.integrity import check_table_files, flush_commit, repair_of
 from common.statements import create_statement, hours_condition, quoted
@@ -98,6 +100,10 @@ class Lake:
         return seen[:limit]
 
     def _read_history(self, table: Table, limit: int) -> list[Commit]:
+        """From the log's files where they are local, which takes no Spark job; else from DESCRIBE HISTORY."""
+        folder = self.local_folder(table)
+        if folder:
+            return [_commit_of(version, info) for version, info in commit_infos(folder, limit)]
         try:
             rows = (
                 self.spark.sql(f"DESCRIBE HISTORY {self.name(table)} LIMIT {int(limit)}")
@@ -173,13 +179,10 @@ class Lake:
         )
 
     def insert_missing(self, table: Table, source: DataFrame, *, note: Mapping[str, object]) -> Commit | None:
-        """Add the rows whose key is not there yet; None if all are, as even an empty MERGE with a token is a commit."""
+        """Append the rows whose key is not there yet, in one commit; None if all are."""
         held = self.read(table, self.version(table)).select(*table.key)
-        if source.join(held, on=list(table.key), how="left_anti").isEmpty():
-            return None
-        on = " AND ".join(f"target.`{column}` = source.`{column}`" for column in table.key)
-        merge = f"MERGE INTO {{table}} AS target USING {{source}} AS source ON {on} WHEN NOT MATCHED THEN INSERT *"
-        return self._commit(table, source, note, merge)
+        missing = source.join(held, on=list(table.key), how="left_anti").select(*table.column_names)
+        return None if missing.isEmpty() else self.append(table, missing, note=note)
 
     def remove(
         self, table: Table, keys: DataFrame, *, hours: Sequence[datetime] | None, note: Mapping[str, object]
@@ -289,6 +292,16 @@ class Lake:
         raise LakeError(
             f"{self.place(table)} does not fit the contract: {'; '.join(wrong) or 'columns in another order'}."
         )
+
+
+def _commit_of(version: int, info: Mapping[str, Any]) -> Commit:
+    return Commit(
+        version=version,
+        operation=str(info.get("operation")),
+        at=instant_of(int(info["timestamp"]) * 1000),
+        note=_note_in(info.get("userMetadata")),
+        metrics={name: str(value) for name, value in (info.get("operationMetrics") or {}).items()},
+    )
 
 
 def _note_in(user_metadata: str | None) -> dict[str, object]:
