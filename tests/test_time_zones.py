@@ -67,6 +67,17 @@ def test_edges_of_daylight_saving_are_read_as_zoneinfo_reads_them(spark: SparkSe
         assert not wrong, f"{zone} in a session in {session_zone}: {[(s, found[s.id]) for s in wrong[:5]]}"
 
 
+def test_two_hours_with_one_name_on_the_clock_of_the_session_stay_two(bench: Workbench) -> None:
+    """In New York it was 01:15 on 2025-11-02 twice, an hour apart."""
+    bench.people("c1,Ann,30,Mali")
+    bench.sales("t1,c1,p1,1,1.00,2025-11-02 05:15:00", "t2,c1,p1,2,1.00,2025-11-02 06:15:00")
+    with session_zone_of(bench.spark, "America/New_York"):
+        bench.must_load()
+    hours = bench.rows(AGGREGATE.name, HOUR, "QUANTITY")
+    assert [(f"{hour:%H:%M}", units) for hour, units in hours] == [("05:00", 1), ("06:00", 2)]
+    assert_equals_recompute(bench)
+
+
 @pytest.mark.battery
 def test_time_zones(bench: Workbench, battery: Battery, tmp_path: Path) -> None:
     """A round: a process whose host, session and source are in three zones loads a file of times at the edges of

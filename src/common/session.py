@@ -16,11 +16,17 @@ _UNSAFE = {
 }
 # A damaged page of a Parquet file is an error, never a wrong value.
 _VERIFY_PAGES = "parquet.page.verify-checksum.enabled"
+# Delta writes an hour into a partition's name as the session's clock shows it: where clocks are set back in autumn, two
+# hours have one name, and the sales of both would be in one.
+_TIME_ZONE = "spark.sql.session.timeZone"
 
 
 def check_session(spark: SparkSession) -> None:
-    """Raise ConfigError where a Spark setting would lose or change rows in silence; have page checksums verified."""
+    """Raise ConfigError where a Spark setting would lose or change rows in silence; have page checksums verified, and
+    the session keep UTC.
+    """
     for key, unsafe in _UNSAFE.items():
         if str(spark.conf.get(key, None)).lower() == unsafe:
             raise ConfigError(f"The Spark setting {key}={unsafe} would lose or change rows in silence: take it away.")
     spark.conf.set(_VERIFY_PAGES, "true")
+    spark.conf.set(_TIME_ZONE, "UTC")
