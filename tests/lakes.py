@@ -133,9 +133,12 @@ def assert_did_as_planned(planned: Outcome, done: Outcome) -> None:
     """The commits of a run changed as many rows, files and bytes as its plan says, in the same tables."""
     assert planned.report is not None, planned.error
     assert done.report is not None, done.error
-    nothing = {"inserted": 0, "updated": 0, "deleted": 0, "files_replaced": 0, "bytes_replaced": 0}
-    plan = [change for change in planned.report["plan"]["tables"] if change != {"table": change["table"], **nothing}]
-    assert done.report["written"] == plan
+    assert _without_empty(done.report["written"]) == _without_empty(planned.report["plan"]["tables"])
+
+
+def _without_empty(changes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those that touch a row or file: the first commit of an aggregate without rows only says what it belongs to."""
+    return [change for change in changes if any(count for name, count in change.items() if name != "table")]
 
 
 def arrow(path: str) -> pa.Table:

@@ -81,9 +81,14 @@ MUTANTS = (
         "6. TRANSACTION_ID is unique over all hours",
         "an id is looked for only in the hour that the new row names",
         "common/decisions.py",
-        'found = held.select(feed.key, HOUR).join(keys, on=feed.key, how="left_semi")',
-        'keys = rows.select(feed.key, hour_of(F.col("TRANSACTION_DATE")).alias(HOUR)).distinct()\n'
-        '    found = held.select(feed.key, HOUR).join(keys, on=[feed.key, HOUR], how="left_semi")',
+        'hours_in(held.select(key, HOUR).join(keys, on=key, how="left_semi"))',
+        "hours_in(\n"
+        "        held.select(key, HOUR).join(\n"
+        '            intake.accepted.select(key, hour_of(F.col("TRANSACTION_DATE")).alias(HOUR)),\n'
+        "            on=[key, HOUR],\n"
+        '            how="left_semi",\n'
+        "        )\n"
+        "    )",
         "test_load_incrementally.py::test_an_unknown_customer_is_completed_and_a_moved_sale_leaves_nothing_behind",
     ),
     Mutant(
@@ -119,6 +124,22 @@ MUTANTS = (
         "test_touched_hours.py::test_a_merge_of_sales_opens_no_file_of_another_hour",
     ),
     Mutant(
+        "Every reader sees the same hour",
+        "the session keeps the time zone of the machine",
+        "common/session.py",
+        'spark.conf.set(_TIME_ZONE, "UTC")',
+        "pass",
+        "test_time_zones.py::test_two_hours_with_one_name_on_the_clock_of_the_session_stay_two",
+    ),
+    Mutant(
+        "6. A correction is applied",
+        "a MERGE of corrections only adds rows",
+        "jobs/load_sales.py",
+        "only_new=not decision.replaced_rows",
+        "only_new=True",
+        "test_changed_rows.py::test_a_history_of_corrections_ends_in_the_rows_that_should_be_in",
+    ),
+    Mutant(
         "A damaged lake is refused",
         "no look at the files before a run",
         "common/runs.py",
@@ -146,7 +167,7 @@ MUTANTS = (
         "A forgotten customer is nowhere",
         "data files of older versions stay",
         "common/forgetting.py",
-        "        lake.vacuum(table)\n",
+        "        lake.vacuum(table, retain_hours=0)\n",
         "        pass\n",
         "test_forget_customer.py::test_a_customer_is_forgotten_everywhere_and_does_not_come_back",
     ),

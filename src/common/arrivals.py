@@ -10,10 +10,17 @@ from common.contract import Feed
 NEW, CORRECTED, UNCHANGED, DUPLICATE, REJECTED = "new", "corrected", "unchanged", "duplicate", "rejected"
 
 
-def with_relations(rows: DataFrame, feed: Feed) -> DataFrame:
+def repeated_keys(rows: DataFrame, feed: Feed) -> DataFrame:
+    """The keys that more than one row has."""
+    return rows.groupBy(feed.key).agg(F.count(F.lit(1)).alias("rows")).where("rows > 1").select(feed.key)
+
+
+def with_relations(rows: DataFrame, feed: Feed, *, is_alone: bool) -> DataFrame:
     """Add is_unambiguous (no other values under the same key in the same file) and is_duplicate (the same values as
-    the row before under that key, in order of arrival).
+    the row before under that key, in order of arrival). `is_alone`: no two rows have the same key.
     """
+    if is_alone:
+        return rows.withColumns({"is_unambiguous": F.lit(True), "is_duplicate": F.lit(False)})
     content = F.struct(*feed.values)
     in_file = Window.partitionBy(feed.key, "file")
     by_arrival = Window.partitionBy(feed.key).orderBy("file", "block", "position")
@@ -33,12 +40,12 @@ def with_known_customer(sales: DataFrame, *customers: DataFrame) -> DataFrame:
     return joined.withColumn("is_known_customer", F.coalesce("is_known", F.lit(False))).drop("is_known")
 
 
-def with_outcome(rows: DataFrame, current: DataFrame, feed: Feed) -> DataFrame:
+def with_outcome(rows: DataFrame, current: DataFrame, feed: Feed, *, is_alone: bool) -> DataFrame:
     """Add what becomes of each row, against the rows `current` that the lake holds under the same keys.
 
     `outcome`: rejected (as `is_rejected` says), new, corrected, unchanged or duplicate. `is_last`: the accepted row
     that its key ends with. `is_change`: that row, where it differs from what the lake holds. `current_values`: what
-    the lake holds, null where nothing.
+    the lake holds, null where nothing. `is_alone`: no two rows have the same key.
     """
     content = F.struct(*feed.values)
     by_arrival = Window.partitionBy(feed.key, "is_rejected").orderBy("file", "block", "position")
@@ -47,16 +54,18 @@ def with_outcome(rows: DataFrame, current: DataFrame, feed: Feed) -> DataFrame:
     is_held = F.col("current_values").isNotNull()
     is_as_held = is_held & held_content.eqNullSafe(content)
     is_accepted = ~F.col("is_rejected")
+    is_first = F.lit(True) if is_alone else F.row_number().over(by_arrival) == 1
+    has_no_next = F.lit(True) if is_alone else F.lead(F.lit(1)).over(by_arrival).isNull()
 
     outcome = (
         F.when(F.col("is_rejected"), REJECTED)
         .when(F.col("is_duplicate"), DUPLICATE)
-        .when(F.row_number().over(by_arrival) > 1, CORRECTED)
+        .when(~is_first, CORRECTED)
         .when(~is_held, NEW)
         .when(is_as_held, UNCHANGED)
         .otherwise(CORRECTED)
     )
-    is_last = is_accepted & F.lead(F.lit(1)).over(by_arrival).isNull()
+    is_last = is_accepted & has_no_next
     return (
         rows.join(held, on=feed.key, how="left")
         .withColumns({"outcome": outcome, "is_last": is_last})

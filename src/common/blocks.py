@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from common.quality import Rule
-
 
 @dataclass(frozen=True)
 class Block:
@@ -26,7 +24,7 @@ class Block:
     broken: dict[str, tuple[int, int]]
 
 
-def summarize(rows: DataFrame, rules: list[Rule]) -> list[Block]:
+def summarize(rows: DataFrame) -> list[Block]:
     """One pass over the rows, one result per part of a file."""
     is_row = ~F.col("is_blank") & ~F.col("is_header")
     sums = [
@@ -34,8 +32,8 @@ def summarize(rows: DataFrame, rules: list[Rule]) -> list[Block]:
         for seed in (1, 2)
         for high in (True, False)
     ]
-    is_broken = [f"array_contains(broken_rules, '{rule.name}')" for rule in rules]
-    found = rows.groupBy("file", "block").agg(
+    # Rows break few combinations of rules, most of them none: so there are few results.
+    found = rows.groupBy("file", "block", "broken_rules").agg(
         F.count(F.lit(1)).alias("lines"),
         F.min("position").alias("first_position"),
         F.count_if("is_header").alias("headers"),
@@ -43,13 +41,10 @@ def summarize(rows: DataFrame, rules: list[Rule]) -> list[Block]:
         F.count_if(F.col("is_rejected") & ~F.col("is_blank")).alias("rejected"),
         F.max("has_open_quote").alias("has_open_quote"),
         F.array(*sums).alias("fingerprint"),
-        F.expr(f"array({', '.join(f'count_if({condition})' for condition in is_broken)})").alias("broken"),
-        F.expr(f"array({', '.join(f'min(IF({condition}, position, NULL))' for condition in is_broken)})").alias(
-            "first"
-        ),
     )
-    return [
-        Block(
+    blocks: dict[tuple[int, int], Block] = {}
+    for row in found.collect():
+        part = Block(
             file=row["file"],
             block=row["block"],
             lines=row["lines"],
@@ -59,14 +54,32 @@ def summarize(rows: DataFrame, rules: list[Rule]) -> list[Block]:
             rejected=row["rejected"],
             has_open_quote=row["has_open_quote"],
             fingerprint=tuple(row["fingerprint"]),
-            broken={
-                rule.name: (count, first)
-                for rule, count, first in zip(rules, row["broken"], row["first"], strict=True)
-                if count
-            },
+            broken=dict.fromkeys(row["broken_rules"], (row["lines"], row["first_position"])),
         )
-        for row in found.collect()
-    ]
+        before = blocks.get((part.file, part.block))
+        blocks[part.file, part.block] = part if before is None else _together(before, part)
+    return list(blocks.values())
+
+
+def _together(one: Block, other: Block) -> Block:
+    """What was found in two parts of a block."""
+    broken = dict(one.broken)
+    for rule, (count, first) in other.broken.items():
+        before = broken.get(rule, (0, first))
+        broken[rule] = (before[0] + count, min(before[1], first))
+    high_1, low_1, high_2, low_2 = (a + b for a, b in zip(one.fingerprint, other.fingerprint, strict=True))
+    return Block(
+        file=one.file,
+        block=one.block,
+        lines=one.lines + other.lines,
+        first_position=min(one.first_position, other.first_position),
+        headers=one.headers + other.headers,
+        rows=one.rows + other.rows,
+        rejected=one.rejected + other.rejected,
+        has_open_quote=one.has_open_quote or other.has_open_quote,
+        fingerprint=(high_1, low_1, high_2, low_2),
+        broken=broken,
+    )
 
 
 def _line_hash(seed: int) -> Column:

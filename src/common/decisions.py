@@ -18,19 +18,24 @@ from common.statements import hours_condition
 from common.tables import Lake
 from common.values import hour_at, hour_of, hours_in
 
+# Up to so many keys are sent to every task instead of sorting what they are looked for in.
+_MOST_BROADCAST = 200_000
+
 
 @dataclass(frozen=True)
 class Decision:
     """The rows of one feed, decided. Hours are those of sales; customers have none.
 
     `outcomes` is one row per row that was accepted by itself, None where no file was read; `changes` is one row per key
-    that the lake must take over; `hours` are those that they come from or go to.
+    that the lake must take over, of which `replaced_rows` take the place of one that it holds; `hours` are those that
+    they come from or go to.
     """
 
     intake: Intake
     ledger: FeedLedger
     changes: DataFrame
     changed_rows: int = 0
+    replaced_rows: int = 0
     refused: DataFrame | None = None
     broken: dict[str, RuleCount] = field(default_factory=dict)
     hours: list[datetime] = field(default_factory=list)
@@ -53,22 +58,17 @@ def decide(
     """
     feed = intake.feed
     is_of_sales = HOUR in table.column_names
-    held = lake.read(table, version)
     if not intake.files:
         nothing = FeedLedger(feed.name, 0, intake.skipped, 0, 0, 0, 0, 0, 0)
-        return Decision(intake, nothing, held.withColumn("current_values", F.lit(None)).limit(0))
+        return Decision(intake, nothing, no_changes(lake, table))
 
-    rows = arrivals.with_relations(intake.accepted, feed)
-    held_hours: list[datetime] = []
+    held = lake.read(table, version)
+    rows = intake.accepted
     if is_of_sales:
         rows = arrivals.with_known_customer(rows, *customers).withColumn(HOUR, hour_of(F.col("TRANSACTION_DATE")))
-        if version is not None:
-            held_hours = _hours_holding(held, intake.accepted, feed)
+        held_hours = [] if version is None else _hours_holding(held, intake)
         held = held.where(hours_condition(HOUR, held_hours))
-    rules_together = rules.of_feed_together(feed.name)
-    rows = quality.with_broken_rules(rows, "broken_rules", rules_together)
-    rows = rows.withColumn("is_rejected", quality.is_rejected(rules_together))
-    outcomes = arrivals.with_outcome(rows, held, feed).persist()
+    outcomes = _outcomes(rows, held, feed, rules).persist()
 
     counts = _count_outcomes(outcomes, is_of_sales, intake)
     refused_together = counts.by_outcome.get(arrivals.REJECTED, 0)
@@ -87,6 +87,7 @@ def decide(
         ),
         changes=outcomes.where("is_change"),
         changed_rows=counts.changes,
+        replaced_rows=counts.replaced,
         refused=outcomes.where("is_rejected") if refused_together else None,
         broken=intake.broken() | counts.broken,
         hours=sorted(counts.hours),
@@ -94,6 +95,34 @@ def decide(
         unknown_customer_rows=counts.unknown_customer_rows,
         outcomes=outcomes,
     )
+
+
+def no_changes(lake: Lake, table: Table) -> DataFrame:
+    """The `changes` of a decision where there are none."""
+    values = ", ".join(f"`{column.name}`: {column.type}" for column in table.columns if column.name not in table.key)
+    return lake.spark.createDataFrame([], f"{table.ddl}, current_values struct<{values}>")
+
+
+def _outcomes(rows: DataFrame, held: DataFrame, feed: Feed, rules: QualityRules) -> DataFrame:
+    """The rows with their outcome. Most keys have one row, which needs no look at others, and so no sort."""
+    repeated = arrivals.repeated_keys(rows, feed)
+    times = repeated.count()
+    if not times:
+        return _outcomes_of(rows, held, feed, rules, is_alone=True)
+    keys = F.broadcast(repeated) if times <= _MOST_BROADCAST else repeated
+    alone = rows.join(keys, on=feed.key, how="left_anti")
+    together = rows.join(keys, on=feed.key, how="left_semi")
+    return _outcomes_of(alone, held, feed, rules, is_alone=True).unionByName(
+        _outcomes_of(together, held, feed, rules, is_alone=False)
+    )
+
+
+def _outcomes_of(rows: DataFrame, held: DataFrame, feed: Feed, rules: QualityRules, *, is_alone: bool) -> DataFrame:
+    rules_together = rules.of_feed_together(feed.name)
+    rows = arrivals.with_relations(rows, feed, is_alone=is_alone)
+    rows = quality.with_broken_rules(rows, "broken_rules", rules_together)
+    rows = rows.withColumn("is_rejected", quality.is_rejected(rules_together))
+    return arrivals.with_outcome(rows, held, feed, is_alone=is_alone)
 
 
 def check_may_load(decision: Decision, rules: QualityRules, max_rejected_share: float) -> None:
@@ -148,6 +177,7 @@ class _Counts:
     by_outcome: dict[str, int] = field(default_factory=dict)
     broken: dict[str, RuleCount] = field(default_factory=dict)
     changes: int = 0
+    replaced: int = 0
     moved: int = 0
     unknown_customer_rows: int = 0
     hours: set[datetime] = field(default_factory=set)
@@ -157,7 +187,8 @@ def _count_outcomes(outcomes: DataFrame, is_of_sales: bool, intake: Intake) -> _
     """Counts by outcome and broken rule; for sales, also the hours that changes touch. In one pass, whose result has
     as many rows as there are hours, or a few times that.
     """
-    columns = [F.col("outcome"), F.col("is_change"), F.col("broken_rules")]
+    is_held = F.col("current_values").isNotNull().alias("is_held")
+    columns = [F.col("outcome"), F.col("is_change"), is_held, F.col("broken_rules")]
     if is_of_sales:
         columns += [
             F.unix_seconds(HOUR).alias("hour"),
@@ -178,14 +209,17 @@ def _count_outcomes(outcomes: DataFrame, is_of_sales: bool, intake: Intake) -> _
         if not row["is_change"]:
             continue
         counts.changes += rows
+        counts.replaced += rows if row["is_held"] else 0
         if is_of_sales:
             counts.hours |= {hour_at(second) for second in (row["hour"], row["held_hour"]) if second is not None}
             counts.moved += rows if row["held_hour"] not in (None, row["hour"]) else 0
     return counts
 
 
-def _hours_holding(held: DataFrame, rows: DataFrame, feed: Feed) -> list[datetime]:
+def _hours_holding(held: DataFrame, intake: Intake) -> list[datetime]:
     """The hours in which the lake holds any key of the rows: a look at one narrow column of every hour."""
-    keys = rows.select(feed.key).distinct()
-    found = held.select(feed.key, HOUR).join(keys, on=feed.key, how="left_semi")
-    return hours_in(found)
+    key = intake.feed.key
+    keys = intake.accepted.select(key)
+    if intake.rows_read <= _MOST_BROADCAST:
+        keys = F.broadcast(keys)
+    return hours_in(held.select(key, HOUR).join(keys, on=key, how="left_semi"))

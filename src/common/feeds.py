@@ -233,19 +233,21 @@ def parse(lines: DataFrame, headers: dict[int, str], feed: Feed, encoding: str, 
         _parse_layout(lines.where(F.col("file").isin(files)), columns, {headers[file] for file in files}, encoding)
         for columns, files in layouts.items()
     ]
+    flags = ["file", "block", "position", "raw_line", "is_blank", "is_header", "is_decodable", "is_well_formed"]
+    flags += ["has_open_quote"]
+    in_feed_order = F.struct(*[F.col(f"text.{name}").alias(name) for name in feed.column_names]).alias("text")
+    text = reduce(DataFrame.unionByName, [layout.select(*flags, in_feed_order) for layout in parsed])
     columns = [
         values.typed(F.col(f"text.{column.name}"), column.type, source_time_zone).alias(column.name)
         for column in feed.columns
     ]
-    flags = ["file", "block", "position", "raw_line", "is_blank", "is_header", "is_decodable", "is_well_formed"]
-    flags += ["has_open_quote"]
-    in_feed_order = F.struct(*[F.col(f"text.{name}").alias(name) for name in feed.column_names]).alias("text")
-    rows = [layout.select(*flags, in_feed_order) for layout in parsed]
-    return reduce(DataFrame.unionByName, rows).select(*flags, "text", *columns)
+    rows = computed_once(text, "text").select(*flags, "text", *columns)
+    return computed_once(rows, *feed.column_names)
 
 
 def _parse_layout(lines: DataFrame, columns: tuple[str, ...], headers: set[str], encoding: str) -> DataFrame:
-    is_header = F.decode(F.col("line").cast("binary"), "iso-8859-1").isin(sorted(headers))
+    is_header = F.col("line").cast("binary").isin([F.lit(header.encode("iso-8859-1")) for header in sorted(headers)])
+    raw_line = F.col("raw_line")
     rows = lines.select(
         "file",
         "block",
@@ -254,12 +256,33 @@ def _parse_layout(lines: DataFrame, columns: tuple[str, ...], headers: set[str],
         is_decodable(F.col("line"), encoding).alias("is_decodable"),
         is_header.alias("is_header"),
     )
-    rows = rows.withColumn("is_blank", F.col("raw_line").rlike(r"^[ \t]*\z"))
-    rows = rows.withColumn("has_open_quote", _quotes_in("raw_line") % 2 == 1)
+    may_be_blank = raw_line.startswith(" ") | raw_line.startswith("\t") | (raw_line == "")
+    has_quotes = raw_line.contains('"')
+    rows = rows.select(
+        "*",
+        (may_be_blank & (F.btrim(raw_line, F.lit(" \t")) == "")).alias("is_blank"),
+        F.when(has_quotes, _quotes_in("raw_line") % 2 == 1).otherwise(F.lit(False)).alias("has_open_quote"),
+        # Spark's parser takes ten times as long as a split, and is left the lines that need it.
+        F.when(has_quotes, _parsed_fields(raw_line, columns)).otherwise(F.split(raw_line, ",")).alias("fields"),
+        raw_line.contains("\t").alias("has_tabs"),
+    )
+    rows = computed_once(rows, "fields", "has_tabs")
+    is_well_formed = F.coalesce(F.size("fields") == len(columns), F.lit(False))
+    text = [
+        F.when(is_well_formed, values.cleaned_text(F.get("fields", F.lit(index)), F.col("has_tabs"))).alias(column)
+        for index, column in enumerate(columns)
+    ]
+    return rows.select(
+        *[name for name in rows.columns if name not in ("fields", "has_tabs")],
+        is_well_formed.alias("is_well_formed"),
+        F.struct(*text).alias("text"),
+    )
 
-    separators = F.length("raw_line") - F.length(F.replace("raw_line", F.lit(",")))
-    has_quotes = F.col("raw_line").contains('"')
-    is_parseable = (separators <= _MAX_SEPARATORS) & (~has_quotes | F.col("raw_line").rlike(_RECORD))
+
+def _parsed_fields(line: Column, columns: tuple[str, ...]) -> Column:
+    """The values of a line with quotes, or null where it is no record by the book with as many as there are columns."""
+    separators = F.octet_length(line) - F.octet_length(F.replace(line, F.lit(",")))
+    is_parseable = (separators <= _MAX_SEPARATORS) & line.rlike(_RECORD)
     schema = ", ".join(f"`{column}` string" for column in (*columns, "_malformed"))
     options = {
         "mode": "PERMISSIVE",
@@ -268,21 +291,24 @@ def _parse_layout(lines: DataFrame, columns: tuple[str, ...], headers: set[str],
         # Else this is the zero character, which the parser then drops from values in quotes. No line holds a CR.
         "charToEscapeQuoteEscaping": "\r",
     }
-    record = F.from_csv(F.when(is_parseable, F.col("raw_line")), schema, options)
-    rows = rows.withColumn("record", record).withColumn(
-        "is_well_formed", is_parseable & F.col("record._malformed").isNull()
-    )
-    text = [
-        F.when(F.col("is_well_formed"), values.cleaned_text(F.col(f"record.{column}"))).alias(column)
-        for column in columns
-    ]
-    return rows.withColumn("text", F.struct(*text)).drop("record")
+    record = F.from_csv(F.when(is_parseable, line), schema, options)
+    values_in_order = F.array(*[record[column] for column in columns])
+    return F.when(is_parseable & record["_malformed"].isNull(), values_in_order)
+
+
+def computed_once(rows: DataFrame, *columns: str) -> DataFrame:
+    """The same rows, whose given columns are computed once each, however often later expressions name them.
+
+    Spark writes the expression of a column into every place that uses it, and a parser or a pattern is then run dozens
+    of times for one row. It does not do that across a generator.
+    """
+    others = [name for name in rows.columns if name not in columns]
+    return rows.select(*others, F.inline(F.array(F.struct(*columns))))
 
 
 def _quotes_in(column: str) -> Column:
-    """How many quotes a line has, in any encoding: `length` would take two bytes of Latin-1 for one of UTF-8."""
-    text = F.decode(F.col(column).cast("binary"), "iso-8859-1")
-    return F.length(text) - F.length(F.replace(text, F.lit('"')))
+    """How many quotes a line has, in any encoding: counted in bytes, since characters may not be valid."""
+    return F.octet_length(column) - F.octet_length(F.replace(F.col(column), F.lit('"')))
 
 
 def _read_text(spark: SparkSession, files: list[InputFile]) -> DataFrame:

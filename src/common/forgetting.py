@@ -91,7 +91,7 @@ def refuse_from_now_on(lake: Lake, person: Person, at: str, note: Mapping[str, o
 def purge(lake: Lake) -> None:
     """Delete the files of older versions, and of change feeds, of every table that has held the person's rows."""
     for table in (*_ABOUT_CUSTOMERS, REJECTED):
-        lake.vacuum(table)
+        lake.vacuum(table, retain_hours=0)
 
 
 def traces(lake: Lake, person: Person) -> list[str]:

@@ -35,8 +35,8 @@ REDACTED = "(forgotten)"
 
 @dataclass(frozen=True)
 class Intake:
-    """A feed that was read and checked. `rows` holds one row per line, persisted until `release` is called; `refusing`
-    are the names of the rules that reject a row.
+    """A feed that was read and checked. `rows` holds one row per line, persisted until `release` is called, and has no
+    columns to speak of where there are no files; `refusing` are the names of the rules that reject a row.
     """
 
     feed: Feed
@@ -167,7 +167,7 @@ def read_feed(
     loaded = loaded_files(lake, feed, table) if skip_loaded else None
     files = not_loaded(loaded, listed)
     if not files:
-        return Intake(feed, refusing, [], {}, len(listed), {}, _no_rows(spark, feed, rules, settings), [], [])
+        return Intake(feed, refusing, [], {}, len(listed), {}, spark.createDataFrame([], "file int"), [], [])
     with feeds.damaged_files_refused():
         headers = feeds.read_headers(spark, files, feed)
     lines = feeds.read_lines(spark, files)
@@ -178,7 +178,7 @@ def read_feed(
     persisted = [rows]
     with feeds.damaged_files_refused():
         try:
-            blocks = summarize(rows, row_rules)
+            blocks = summarize(rows)
         except (PySparkException, Py4JJavaError):
             parsed = _parsed(lines, headers, feed, settings, forgotten)
             if parsed.count():
@@ -192,7 +192,7 @@ def read_feed(
         again = checked(stitched, kept_headers, feed, rules, settings, forgotten).persist()
         persisted.append(again)
         rows = rows.where(~F.col("file").isin(quoted)).unionByName(again)
-        blocks = [block for block in blocks if block.file not in quoted] + summarize(again, row_rules)
+        blocks = [block for block in blocks if block.file not in quoted] + summarize(again)
 
     fingerprints = fingerprints_of(blocks)
     known = known_fingerprints(loaded, fingerprints)
@@ -212,6 +212,8 @@ def read_feed(
 
 def check_unchanged(spark: SparkSession, path: str, intake: Intake) -> None:
     """Raise DataRefusedError where a file that was read is another one by now."""
+    if not intake.files:
+        return
     now = {file.path: (file.size, file.modified_at) for file in feeds.list_files(spark, path)}
     for file in intake.files:
         if now.get(file.path) != (file.size, file.modified_at):
@@ -250,8 +252,3 @@ def checked(
         .withColumn("is_rejected", quality.is_rejected([*rules.structure, *rules.of_feed(feed.name)]))
         .drop("broken_structure", "broken_values", "text", "is_decodable", "is_well_formed", "is_forgotten")
     )
-
-
-def _no_rows(spark: SparkSession, feed: Feed, rules: QualityRules, settings: Settings) -> DataFrame:
-    lines = spark.createDataFrame([], "file int, block bigint, position bigint, line string")
-    return checked(lines, {0: ",".join(feed.column_names)}, feed, rules, settings, forgotten=[])

@@ -110,10 +110,12 @@ def with_broken_rules(rows: DataFrame, column: str, rules: list[Rule]) -> DataFr
     """Add a column with the names of the rules that each row breaks, an array; raises ConfigError for wrong SQL."""
     if not rules:
         return rows.withColumn(column, no_rules())
-    # One SQL text instead of hundreds of Column objects, each of which is a call into the JVM.
+    # One SQL text instead of hundreds of Column objects, each of which is a call into the JVM; and names joined and
+    # split again, since Spark compiles neither array_compact nor what stands in it.
     cases = [f"CASE WHEN {_broken_sql(rule)} THEN '{rule.name}' END" for rule in rules]
+    names = f"nullif(concat_ws(',', {', '.join(cases)}), '')"
     try:
-        return rows.withColumn(column, F.expr(f"array_compact(array({', '.join(cases)}))"))
+        return rows.withColumn(column, F.coalesce(F.expr(f"split({names}, ',')"), no_rules()))
     except (AnalysisException, ParseException):
         for rule in rules:
             _check_sql(rows, rule)

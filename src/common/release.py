@@ -144,7 +144,7 @@ def read_rejected(
         fingerprints={},
         rows=read,
         persisted=[rows],
-        blocks=summarize(read, [*rules.structure, *rules.of_feed(feed.name)]),
+        blocks=summarize(read),
     )
     decision = decide(lake, intake, table, lake.version(table), rules, known_customers)
     ledger = replace(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -153,11 +154,14 @@ class Lake:
         hours: Sequence[datetime] | None,
         note: Mapping[str, object],
         delete_when: str | None = None,
+        only_new: bool = False,
     ) -> Commit | None:
         """Merge rows by the table's key in one commit that carries `note`; returns that commit, None if nothing came.
 
         `hours` are all the hours in which the source's keys may already be, written into the condition so that Delta
-        reads no other. A source row for which the SQL `delete_when` is true removes its key instead.
+        reads no other. A source row for which the SQL `delete_when` is true removes its key instead. `only_new`: the
+        caller knows that no key is there yet; one that is all the same stays as it is. Delta then does not look twice
+        at the source, nor at files of hours that it comes to for the first time.
         """
         on = [f"target.`{column}` = source.`{column}`" for column in table.key]
         if hours is not None:
@@ -166,7 +170,8 @@ class Lake:
         clauses = []
         if delete_when:
             clauses.append(f"WHEN MATCHED AND {delete_when} THEN DELETE")
-        clauses.append("WHEN MATCHED THEN UPDATE SET " + ", ".join(f"target.{c} = source.{c}" for c in columns))
+        if not only_new:
+            clauses.append("WHEN MATCHED THEN UPDATE SET " + ", ".join(f"target.{c} = source.{c}" for c in columns))
         clauses.append(
             f"WHEN NOT MATCHED {f'AND NOT {delete_when} ' if delete_when else ''}"
             f"THEN INSERT ({', '.join(columns)}) VALUES ({', '.join(f'source.{c}' for c in columns)})"
@@ -196,11 +201,27 @@ class Lake:
         )
         return self._commit(table, keys, note, merge)
 
-    def vacuum(self, table: Table) -> None:
-        """Delete every data file that the newest version does not have; older versions can then not be read."""
+    def files_to_compact(self, table: Table) -> tuple[int, int]:
+        """How many data files share their hour (or, without hours, the table) with others, and how many there are."""
+        files = self.read(table, self.version(table)).inputFiles()
+        in_folder = Counter(file.rpartition("/")[0] for file in files)
+        return sum(count for count in in_folder.values() if count > 1), len(files)
+
+    def compact(self, table: Table, *, note: Mapping[str, object]) -> Commit | None:
+        """Put the data files of each hour together; changes no row. None where Delta finds that it does not pay."""
+        return self._write(table, note, f"OPTIMIZE {self.name(table)}")
+
+    def old_files(self, table: Table, retain_hours: int) -> int:
+        """How many files `vacuum` would delete, as far as Delta lists them (up to a thousand)."""
+        return self.spark.sql(f"VACUUM {self.name(table)} RETAIN {int(retain_hours)} HOURS DRY RUN").count()
+
+    def vacuum(self, table: Table, retain_hours: int) -> None:
+        """Delete every data file that no version has that was the newest within `retain_hours`, 0 for the newest alone;
+        older versions can then not be read.
+        """
         self.spark.conf.set(_CHECKS_RETENTION, "false")
         try:
-            self.spark.sql(f"VACUUM {self.name(table)} RETAIN 0 HOURS").collect()
+            self.spark.sql(f"VACUUM {self.name(table)} RETAIN {int(retain_hours)} HOURS").collect()
         finally:
             self.spark.conf.unset(_CHECKS_RETENTION)
         self._seen.pop(table.name, None)
@@ -216,20 +237,25 @@ class Lake:
         return self._commit(table, rows, note, "INSERT INTO {table} SELECT * FROM {source}")
 
     def _commit(self, table: Table, source: DataFrame, note: Mapping[str, object], sql: str) -> Commit | None:
-        before = self.version(table)
-        if before is None:
-            raise LakeError(f"There is no table {self.place(table)}; load_sales makes it.")
         view = f"source_of_{table.name}"
         source.createOrReplaceTempView(view)
         try:
+            return self._write(table, note, sql.format(table=self.name(table), source=view))
+        finally:
+            self.spark.catalog.dropTempView(view)
+
+    def _write(self, table: Table, note: Mapping[str, object], sql: str) -> Commit | None:
+        """Run a statement that makes one commit or none, and see that it is ours."""
+        before = self.version(table)
+        if before is None:
+            raise LakeError(f"There is no table {self.place(table)}; load_sales makes it.")
+        try:
             with self._settings_of_commit({**note, "follows": before}, before):
-                self.spark.sql(sql.format(table=self.name(table), source=view))
+                self.spark.sql(sql)
         except (PySparkException, Py4JJavaError) as error:
             if any(condition in str(error) for condition in _IS_CONFLICT):
                 raise self._conflict(table, "at the same moment") from error
             raise
-        finally:
-            self.spark.catalog.dropTempView(view)
         newest = self._read_history(table, limit=1)[0]
         if newest.version == before:
             return None

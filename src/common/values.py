@@ -20,11 +20,14 @@ _TIME = (
     r"(:[0-5][0-9](?:\.[0-9]{1,6}0*)?)?"
     r"(Z|[+-][0-9]{2}(?::?[0-9]{2})?)?\z"
 )
+_PLAIN_TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[ T](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?\z"
 
 
-def cleaned_text(value: Column) -> Column:
-    """The value without the spaces and tabs around it; null where nothing is left."""
-    trimmed = F.regexp_replace(value, r"^[ \t]+|[ \t]+\z", "")
+def cleaned_text(value: Column, has_tabs: Column) -> Column:
+    """The value without the spaces and tabs around it; null where nothing is left. `has_tabs`: whether there may be
+    tabs at all, since spaces alone take a tenth of the time.
+    """
+    trimmed = F.when(has_tabs, F.btrim(value, F.lit(" \t"))).otherwise(F.trim(value))
     return F.nullif(trimmed, F.lit(""))
 
 
@@ -60,7 +63,11 @@ def instant(text: Column, source_time_zone: str) -> Column:
             F.convert_timezone(F.lit(source_time_zone), F.lit("UTC"), wall_clock),
         )
         was_shown = has_offset | (there_and_back == wall_clock)
-    return F.when(text.rlike(_TIME) & was_shown, F.concat(local, zone).try_cast("timestamp"))
+    general = F.when(text.rlike(_TIME) & was_shown, F.concat(local, zone).try_cast("timestamp"))
+    if source_time_zone != "UTC":
+        return general
+    # The usual form, which one look tells: five patterns a row would take longer than all else that is read.
+    return F.when(text.rlike(_PLAIN_TIME), F.concat(text, F.lit(" UTC")).try_cast("timestamp")).otherwise(general)
 
 
 def hour_of(time: Column) -> Column:

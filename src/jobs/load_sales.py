@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import reduce
@@ -137,19 +137,28 @@ def _write(lake: Lake, customers: Decision, sales: Decision, report: RunReport, 
         ]
         if refused:
             lake.insert_missing(REJECTED, reduce(DataFrame.union, refused), note=note)
-        if customers.changed_rows:
-            with_ledger = note | {"ledger": vars(customers.ledger)}
-            report.take_commit(CUSTOMERS, lake.merge(CUSTOMERS, customers.changes, hours=None, note=with_ledger))
+        _merge(lake, CUSTOMERS, customers, report, note)
         said.append(f"{customers.changed_rows:,} written")
     with reporter.step("Merge sales") as said:
-        if sales.changed_rows:
-            with_ledger = note | {"ledger": vars(sales.ledger)}
-            report.take_commit(SALES, lake.merge(SALES, sales.changes, hours=sales.hours, note=with_ledger))
+        _merge(lake, SALES, sales, report, note)
         said.append(f"{sales.changed_rows:,} written in {len(sales.hours):,} hours")
     with reporter.step("Bring the aggregate up to date") as said:
         refreshed = refresh_aggregate(lake, note)
         report.take_refresh(refreshed)
         said.append(f"{refreshed.groups:,} groups in {len(refreshed.hours):,} hours")
+
+
+def _merge(lake: Lake, table: Table, decision: Decision, report: RunReport, note: Mapping[str, object]) -> None:
+    if not decision.changed_rows:
+        return
+    commit = lake.merge(
+        table,
+        decision.changes,
+        hours=decision.hours if table is SALES else None,
+        note={**note, "ledger": vars(decision.ledger)},
+        only_new=not decision.replaced_rows,
+    )
+    report.take_commit(table, commit)
 
 
 if __name__ == "__main__":

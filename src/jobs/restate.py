@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 
 from common.command import run_command
 from common.contract import CUSTOMERS, HOUR, LOGIC_VERSION, SALES, TABLES, TRANSACTIONS
-from common.decisions import Decision, check_may_load, decide, reasons_of, rejected_rows_of
+from common.decisions import Decision, check_may_load, decide, no_changes, reasons_of, rejected_rows_of
 from common.errors import DataRefusedError, LakeError
 from common.intake import ROW, check_unchanged, read_feed
 from common.plan import plan_run
@@ -101,8 +101,7 @@ def _restate(lake: Lake, settings: RestateSettings, rules: QualityRules, report:
         raise LakeError(f"There is no lake at {lake.place(SALES)}; load_sales makes it.")
     with ExitStack() as held:
         sales: Decision | None = None
-        no_sales = lake.read(SALES, before[SALES.name]).limit(0)
-        changes, removed = no_sales.withColumn("current_values", F.lit(None)), no_sales
+        changes, removed = no_changes(lake, SALES), no_changes(lake, SALES).select(*SALES.column_names)
         if settings.from_files:
             with reporter.step("Read and check the files") as said:
                 sales, removed = _decide(lake, settings, settings.from_files, rules, held)
@@ -111,8 +110,7 @@ def _restate(lake: Lake, settings: RestateSettings, rules: QualityRules, report:
                 report.removed = {SALES.name: removed.count()}
                 said.append(f"{sales.ledger.rows_read:,} rows, {report.removed[SALES.name]:,} to be removed")
         with reporter.step("Plan the restatement") as said:
-            no_customers = lake.read(CUSTOMERS, before[CUSTOMERS.name]).limit(0)
-            plan = plan_run(lake, changes, no_customers.withColumn("current_values", F.lit(None)), removed)
+            plan = plan_run(lake, changes, no_changes(lake, CUSTOMERS), removed)
             report.take_plan(plan)
             said.append(f"{plan.groups:,} groups in {len(plan.hours):,} hours change with the sales")
             if not plan.groups:
