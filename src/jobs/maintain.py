@@ -1,0 +1,75 @@
+"""Keep the tables fast: put small data files together, and delete those that only versions of long ago have."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+from pyspark.sql import SparkSession
+
+from common.command import run_command
+from common.contract import AGGREGATE, CUSTOMERS, LOGIC_VERSION, REJECTED, RUNS, SALES
+from common.errors import LakeError
+from common.report import Reporter, RunReport
+from common.runs import record_run, versions_of, work_on_lake
+from common.session import check_session
+from common.settings import LAKE_OPTIONS, Settings
+from common.tables import Lake
+
+JOB = "maintain"
+_MAINTAINED = (SALES, CUSTOMERS, AGGREGATE, REJECTED, RUNS)
+
+
+class MaintainSettings(Settings):
+    """The settings of maintain."""
+
+    offered: ClassVar[frozenset[str]] = LAKE_OPTIONS | {"retain_hours", "dry_run"}
+
+    retain_hours: Annotated[
+        int,
+        Field(ge=168, description="how long versions stay readable that are no longer the newest (default: 168)"),
+    ] = 168
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    return run_command(JOB, __doc__ or "", run, argv, MaintainSettings)
+
+
+def run(spark: SparkSession, settings: MaintainSettings) -> RunReport:
+    """Compact every table, then delete what is older than `retain_hours`; with dry_run, only say how much there is."""
+    check_session(spark)
+    with Reporter(steps=len(_MAINTAINED) + (0 if settings.dry_run else 1), as_json=settings.json_) as reporter:
+        report = work_on_lake(
+            spark, settings, JOB, lambda lake, report: _maintain(lake, settings, report, reporter), reporter
+        )
+    reporter.finish(report)
+    return report
+
+
+def _maintain(lake: Lake, settings: MaintainSettings, report: RunReport, reporter: Reporter) -> None:
+    before = versions_of(lake)
+    if before[SALES.name] is None:
+        raise LakeError(f"There is no lake at {lake.place(SALES)}; load_sales makes it.")
+    note = {"run_id": report.run_id, "job": JOB, "logic_version": LOGIC_VERSION}
+    would = "would be " if settings.dry_run else ""
+    for table in _MAINTAINED:
+        with reporter.step(f"Maintain {table.name}") as said:
+            small, total = lake.files_to_compact(table)
+            said.append(f"{small:,} of {total:,} files {would}put together")
+            if small and not settings.dry_run:
+                report.take_commit(table, lake.compact(table, note=note))
+            old = lake.old_files(table, settings.retain_hours)
+            if old and not settings.dry_run:
+                lake.vacuum(table, settings.retain_hours)
+            said.append(
+                f"{old:,} files of older versions {would}deleted" if old else "none is old enough to be deleted"
+            )
+    if not settings.dry_run:
+        with reporter.step("Record the run"):
+            record_run(lake, report, before)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
