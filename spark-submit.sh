@@ -38,6 +38,8 @@ more_class_path=""
 wants_help=no
 has_inputs=no
 is_dry_run=no
+# Where a garbage collector is named already, Java refuses a second one.
+java_collector="${JAVA_TOOL_OPTIONS:-} ${JDK_JAVA_OPTIONS:-} "
 
 while [ $# -gt 0 ]; do
     option=$1
@@ -70,6 +72,7 @@ while [ $# -gt 0 ]; do
             exit 2
             ;;
         esac
+        java_collector="$java_collector$value"
         case "$option" in
         --properties-file) properties=$value ;;
         --jars) more_jars=$value ;;
@@ -110,7 +113,9 @@ if [ "$wants_help" = yes ]; then
     exec "$PYSPARK_PYTHON" "$home/src/jobs/$job.py" --help
 fi
 
+chooses_settings=no
 if [ -z "$properties" ]; then
+    chooses_settings=yes
     properties="$home/conf/spark-$env_name.conf"
     # An environment without a file of its own is refused by the job, in words.
     [ -f "$properties" ] || properties="$home/conf/spark-local.conf"
@@ -126,6 +131,51 @@ if [ "$job" = load_sales ] && [ "$env_name" = local ] && [ "$has_inputs" = no ] 
     [ ! -e data/transactions.csv ]; then
     "$PYSPARK_PYTHON" "$home/src/jobs/make_sample.py" --folder data
 fi
+
+# On one machine, Java keeps what it learned of Spark's classes at the end of the first run, and starts in half the time
+# from then on. It archives none where a folder with files is on the class path, as conf/ would be.
+share_classes() {
+    local key archive finished
+    key=$(cat "$JAVA_HOME/release" "$home/conf/jars.lock" "$home/requirements.lock" 2>/dev/null | cksum | tr -d ' ')
+    archive="$home/.venv/classes-$key.jsa"
+    for finished in "$archive".*; do
+        # Written by the process of that number, unless it is still at it.
+        if [ -f "$finished" ] && ! kill -0 "${finished##*.}" 2>/dev/null; then mv "$finished" "$archive"; fi
+    done
+    if [ -f "$archive" ]; then
+        java_options="$java_options -XX:SharedArchiveFile=$archive"
+    else
+        java_options="$java_options -XX:ArchiveClassesAtExit=$archive.$$"
+    fi
+    if [ "$SPARK_CONF_DIR" = "$home/conf" ]; then
+        mkdir -p "$home/.venv/no-conf"
+        export SPARK_CONF_DIR="$home/.venv/no-conf"
+        java_options="$java_options -Dlog4j2.configurationFile=$home/conf/log4j2.properties"
+    fi
+    java_options="$java_options -Xlog:disable"
+}
+
+# What suits the work: see docs/performance.md. A file of Spark properties of one's own is left as it is.
+suits=()
+java_options=""
+case "$chooses_settings$master" in
+yes | yeslocal*)
+    work=large
+    if [ "$job" = load_sales ]; then
+        work=$("$PYSPARK_PYTHON" -m common.sizing ${job_options[@]+"${job_options[@]}"} 2>/dev/null) || work=large
+    fi
+    collector=-XX:+UseParallelGC
+    if [ "$work" = small ]; then
+        collector=-XX:+UseSerialGC
+        java_options="-XX:TieredStopAtLevel=1"
+        suits=(--conf spark.sql.adaptive.enabled=false --conf spark.sql.shuffle.partitions=2
+            --conf spark.databricks.delta.snapshotPartitions=1)
+    fi
+    case "$java_collector" in *-XX:+Use*GC*) ;; *) java_options="$java_options $collector" ;; esac
+    case "$home" in *" "*) ;; *) share_classes ;; esac
+    suits+=(--conf "spark.driver.defaultJavaOptions=$java_options")
+    ;;
+esac
 
 case "$master" in
 "" | local*)
@@ -155,6 +205,7 @@ exec "$SPARK_HOME/bin/spark-submit" \
     --properties-file "$properties" \
     --conf spark.sql.extensions=io.delta.sql.DeltaSparkSessionExtension \
     --conf spark.sql.catalog.spark_catalog=org.apache.spark.sql.delta.catalog.DeltaCatalog \
+    ${suits[@]+"${suits[@]}"} \
     "${travels[@]}" \
     ${spark_options[@]+"${spark_options[@]}"} \
     "$home/src/jobs/$job.py" \

@@ -228,7 +228,7 @@ class WorkerBench(Workbench):
             # A checkpoint at every second version, so that a small history has some.
             "--conf spark.databricks.delta.properties.defaults.checkpointInterval=2",
             # Hundreds of small loads on few cores: less time goes into compiling.
-            "--driver-java-options '-XX:TieredStopAtLevel=1 -XX:+UseSerialGC'",
+            "--driver-java-options -XX:TieredStopAtLevel=1",
         )
         submit = {"PYSPARK_SUBMIT_ARGS": submit_arguments(folder / "warehouse", *options)}
         self.worker = Worker(folder / "worker", {**environment, **submit})

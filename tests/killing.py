@@ -19,7 +19,7 @@ from worker import Worker, submit_arguments
 
 ROOT = Path(__file__).parents[1]
 # A compiler that starts fast, as long as the work is small.
-QUICK_JAVA = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+QUICK_JAVA = "-XX:TieredStopAtLevel=1"
 # These differ between two runs that refuse the same row.
 _OF_THE_RUN = {"run_id", "rejected_at"}
 # A run that lost a process of its own, and what is left of a killed one, is gone within so many seconds.
@@ -105,7 +105,7 @@ def number_of_files(lake: Path) -> int:
 
 def quick_worker(folder: Path) -> Worker:
     """A process for small jobs, whose JVM starts faster and takes less memory than the usual one."""
-    java = f"--conf 'spark.driver.extraJavaOptions={' '.join(QUICK_JAVA)}'"
+    java = f"--driver-java-options {QUICK_JAVA}"
     arguments = submit_arguments(folder / "warehouse", "--driver-memory 1g", java)
     return Worker(folder, {"PYSPARK_SUBMIT_ARGS": arguments})
 
@@ -134,29 +134,24 @@ class Traces:
 
 @dataclass
 class Command:
-    """The real command as a person starts it, with `options` of Spark and of its JVM among its own."""
+    """The real command as a person starts it, with `options` of Spark among its own."""
 
     bench: Workbench
     options: list[str]
-    java: tuple[str, ...]
 
     def __post_init__(self) -> None:
         self.scratch = self.bench.folder / "scratch"
-        self.no_conf = self.bench.folder / "no_conf"
         self.output = self.bench.folder / "output.txt"
-        self.no_conf.mkdir()
 
-    def start(self, lake: Path, java: tuple[str, ...] | None = None) -> Run:
-        """Start it on a lake; `java` are options of the JVM other than the usual ones."""
+    def start(self, lake: Path) -> Run:
+        """Start it on a lake."""
         shutil.rmtree(self.scratch, ignore_errors=True)
         self.scratch.mkdir()
-        logging = f"-Dlog4j2.configurationFile={ROOT}/conf/log4j2.properties"
         command = [
             f"{ROOT}/spark-submit.sh",
             "load_sales",
             *self.options,
-            "--driver-java-options",
-            " ".join([logging, f"-Djava.io.tmpdir={self.scratch}", *(self.java if java is None else java)]),
+            f"--driver-java-options=-Djava.io.tmpdir={self.scratch}",
             f"--transactions={self.bench.transactions}",
             f"--customers={self.bench.customers}",
             f"--lake={lake}",
@@ -165,8 +160,7 @@ class Command:
         ]
         ours = ("SALES_", "PYSPARK", "SPARK")
         environment = {key: value for key, value in os.environ.items() if not key.startswith(ours)}
-        # Java archives no classes where a folder with files is on the class path, as conf/ would be.
-        environment |= {"SPARK_CONF_DIR": str(self.no_conf), "TMPDIR": str(self.scratch)}
+        environment |= {"TMPDIR": str(self.scratch)}
         with self.output.open("w") as output:
             return Run(lake, self.output, _popen(command, self.bench.folder, environment, output))
 

@@ -20,7 +20,6 @@ import pytest
 
 from batteries import Battery
 from killing import (
-    QUICK_JAVA,
     Command,
     Rows,
     Run,
@@ -107,9 +106,8 @@ def _kill_once_sales_are_merged(worker: Worker, lake: Path) -> None:
 def test_kills(bench: Workbench, battery: Battery) -> None:
     rounds = battery.rounds(100)
     random = Random(battery.seed)
-    archive = bench.folder / "classes.jsa"
-    command = Command(bench, SMALL, (*QUICK_JAVA, f"-XX:SharedArchiveFile={archive}"))
-    grown, from_nothing, after = _measure(bench, command, archive)
+    command = Command(bench, SMALL)
+    grown, from_nothing, after = _measure(bench, command)
     at_any_time, while_writing = _fractions(random), _fractions(random)
     kills: list[Kill] = []
     chains = 0
@@ -146,16 +144,15 @@ def test_kills(bench: Workbench, battery: Battery) -> None:
         shutil.rmtree(bench.lake)
         kills += in_chain
         _LOG.info("%d of %d kills: %s", len(kills), rounds, in_chain)
-    archive.unlink(missing_ok=True)
     battery.passed(_figure(kills, chains))
 
 
-def _measure(bench: Workbench, command: Command, archive: Path) -> tuple[Beginning, Beginning, dict[str, Rows]]:
+def _measure(bench: Workbench, command: Command) -> tuple[Beginning, Beginning, dict[str, Rows]]:
     """Load the first files; then all of them, once onto these and once into nothing: the same tables, and the times."""
     nothing, base = bench.folder / "nothing", bench.folder / "base"
     nothing.mkdir()
     deliver_the_first(bench)
-    command.start(base, java=(*QUICK_JAVA, f"-XX:ArchiveClassesAtExit={archive}")).must_end_well()
+    command.start(base).must_end_well()
     deliver_the_rest(bench)
     beginnings = []
     for lake in (base, nothing):

@@ -33,6 +33,7 @@ def submit_arguments(warehouse: Path, *more: str) -> str:
         "spark.sql.adaptive.enabled": "false",
         "spark.sql.codegen.wholeStage": "false",
         "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+        "spark.driver.defaultJavaOptions": "-XX:+UseParallelGC",
         "spark.sql.warehouse.dir": str(warehouse),
     }
     options = [f"--conf {key}={value}" for key, value in settings.items()]

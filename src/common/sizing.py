@@ -1,0 +1,68 @@
+"""How much a run of load_sales has to read, estimated before Spark starts: `python -m common.sizing OPTIONS` says small
+or large, and spark-submit.sh chooses settings by it. A guess that is wrong costs time and nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import glob
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from common.contract import RUNS
+from common.delta_log import commit_path, read_log
+from common.errors import SalesLakehouseError
+from common.settings import Settings, argument_parser, load_settings
+
+# Up to so many bytes of CSV, starting takes longer than reading; see docs/performance.md.
+SMALL_BYTES = 16 * 1024 * 1024
+# What a compressed file is counted as, by its size.
+_UNPACKED = 8
+
+
+def main(argv: list[str]) -> int:
+    parser = argument_parser("load_sales", "", Settings)
+    try:
+        known, _ = parser.parse_known_args(argv)
+        settings = load_settings(vars(known), Settings)
+    except (SalesLakehouseError, argparse.ArgumentError, SystemExit):
+        # The job itself will say what is wrong.
+        print("large")
+        return 0
+    size = bytes_to_read(settings)
+    print("small" if size is not None and size <= SMALL_BYTES else "large")
+    return 0
+
+
+def bytes_to_read(settings: Settings) -> int | None:
+    """Bytes of CSV in files that have arrived since the last run on the lake; None where they cannot be told."""
+    paths = [path for path in (settings.transactions, settings.customers) if path]
+    if any("://" in path or path.startswith("dbfs:") for path in paths):
+        return None
+    since = 0.0 if settings.reload or not settings.lake else _last_run(settings.lake)
+    total = 0
+    for file in (file for path in paths for file in _files(path)):
+        found = file.stat()
+        if found.st_mtime >= since:
+            total += found.st_size * (_UNPACKED if file.suffix == ".gz" else 1)
+    return total
+
+
+def _files(path: str) -> Iterator[Path]:
+    for place in glob.glob(path) or [path]:
+        if os.path.isfile(place):
+            yield Path(place)
+        for folder, _, names in os.walk(place):
+            yield from (Path(folder) / name for name in names)
+
+
+def _last_run(lake: str) -> float:
+    """When the last run on a local lake recorded itself, 0 where there was none or the lake is elsewhere."""
+    log = None if "://" in lake else read_log(Path(lake) / RUNS.name / "_delta_log")
+    return commit_path(log.folder, log.commits[-1]).stat().st_mtime if log and log.commits else 0.0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
