@@ -32,7 +32,7 @@ from lakes import Workbench, assert_equals_recompute
 T = TypeVar("T")
 
 SAID = {
-    "disk full": ("No space left on device",),
+    "disk full": ("No space left on device", "cannot be written"),
     "read-only": ("Read-only file system", "cannot be written"),
     "permission lost": ("Permission denied", "Operation not permitted", "cannot be written"),
 }

@@ -64,6 +64,9 @@ def condition_of(error: Exception) -> str:
     said = next((words for words in _SAID_BY_DISKS if words in str(error)), None)
     if said:
         return f'"{said}"'
+    if "Mkdirs failed to create" in str(error):
+        # Java does not say why.
+        return '"a folder cannot be written", for want of space or permission'
     if isinstance(error, PySparkException):
         return error.getCondition() or type(error).__name__
     if isinstance(error, Py4JJavaError):
