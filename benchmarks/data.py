@@ -17,13 +17,13 @@ _ROWS_AT_ONCE = 1_000_000
 _COUNTRIES = ("Brazil", "Germany", "Japan", '"Korea, Republic of"', "Norway", "South Africa")
 
 
-def write_customers(path: Path, count: int, seed: int, *, first: int = 0) -> Path:
-    """A customer file of `count` customers from number `first` on; another seed gives them other ages and countries."""
+def write_customers(path: Path, count: int, seed: int) -> Path:
+    """A file of the first `count` customers; another seed gives them other ages and countries."""
     random = np.random.default_rng(seed)
     ages, countries = random.integers(18, 91, count), random.integers(0, len(_COUNTRIES), count)
     with path.open("w") as file:
         file.write("CUSTOMER_ID,NAME,AGE,COUNTRY\n")
-        for number, age, country in zip(range(first, first + count), ages, countries, strict=True):
+        for number, age, country in zip(range(count), ages, countries, strict=True):
             file.write(f"{_customer_id(number)},Customer {number},{age},{_COUNTRIES[country]}\n")
     return path
 
