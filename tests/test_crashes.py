@@ -14,6 +14,7 @@ from typing import TypeVar
 import pytest
 
 from batteries import Battery
+from common.contract import TABLES
 from faults import (
     ERRORS,
     Crash,
@@ -233,3 +234,15 @@ def test_a_run_that_died_between_two_tables_is_finished_by_the_next(bench: Workb
         assert at["customer_aggregated_data"] == max(base["customer_aggregated_data"])
         bench.must_load()
         assert_ended_like(bench.lake, versions, bench)
+
+
+def test_a_run_that_died_while_it_created_tables_is_finished_by_the_next(bench: Workbench) -> None:
+    """Found by the battery of kills: a log without a commit was taken for a table that is there."""
+    for table in TABLES:
+        log = bench.lake / table.name / "_delta_log"
+        log.mkdir(parents=True)
+        (log / f".{0:020}.json.of_a_run_that_died.tmp").write_text("{}")
+    deliver_first(bench)
+    bench.must_load()
+    assert_equals_recompute(bench)
+    assert len(bench.rows("sales_data_partitioned")) == 4

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,15 @@ def read_log(folder: Path) -> Log | None:
         checksums=[int(match[1]) for name in names if (match := _CHECKSUM.match(name))],
         checkpoints=checkpoints,
     )
+
+
+def remove_log_without_commits(table_folder: str) -> None:
+    """Take away what a run left that died while it created the table: Spark takes any folder with something in it for a
+    table that is there, and then creates none.
+    """
+    log = read_log(Path(table_folder) / "_delta_log")
+    if log and not (log.commits or log.checksums or log.checkpoints):
+        shutil.rmtree(log.folder)
 
 
 def commit_path(log: Path, version: int) -> Path:

@@ -16,7 +16,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from common.contract import HOUR, Table
-from common.delta_log import commit_infos
+from common.delta_log import commit_infos, remove_log_without_commits
 from common.errors import ConfigError, LakeConflictError, LakeError
 from common.integrity import check_table_files, flush_commit, repair_of
 from common.statements import create_statement, hours_condition, quoted
@@ -70,6 +70,9 @@ class Lake:
         for table in tables:
             if self.newest(table) is not None:
                 continue
+            folder = self.local_folder(table)
+            if folder:
+                remove_log_without_commits(folder)
             try:
                 self.spark.sql(create_statement(self.name(table), table))
             except AnalysisException as error:
