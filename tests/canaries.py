@@ -7,13 +7,18 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from common.contract import TABLES
+from common.contract import GOLD_TABLES, TABLES
 
 # Shorter ones stand in other words.
 _SHORTEST_NAME = 3
 _SHORTEST_LINE = 12
 # The tables' own descriptions stand in their logs.
-_OUR_WORDS = set(re.findall(r"\w+", " ".join(t.grain + " " + " ".join(c.comment for c in t.columns) for t in TABLES)))
+_OUR_WORDS = {
+    word
+    for table in (*TABLES, *GOLD_TABLES)
+    for text in (table.comment, *(column.comment for column in table.columns))
+    for word in re.findall(r"\w+", text)
+}
 # Of a longer file, so many rows are taken.
 _MOST_ROWS = 200
 

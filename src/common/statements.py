@@ -45,7 +45,7 @@ def create_statement(name: str, table: Table) -> str:
     pairs = ", ".join(f"{_literal(key)} = {_literal(value)}" for key, value in properties.items())
     return (
         f"CREATE TABLE IF NOT EXISTS {name} ({columns}) USING delta {partitioning} "
-        f"COMMENT {_literal(table.grain)} TBLPROPERTIES ({pairs})"
+        f"COMMENT {_literal(table.comment)} TBLPROPERTIES ({pairs})"
     )
 
 
