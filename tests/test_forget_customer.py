@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from common.contract import AGGREGATE, CUSTOMERS, REJECTED, SALES
-from jobs import forget_customer
+from common.contract import AGGREGATE, CUSTOMER_SEGMENTS, CUSTOMER_SUMMARY, CUSTOMERS, REJECTED, SALES
+from expected_gold import assert_gold_is_right
+from jobs import build_gold, forget_customer
 from lakes import Workbench, assert_equals_recompute
 
 ZOE = "c-zoe-77"
@@ -37,6 +38,7 @@ def test_a_customer_is_forgotten_everywhere_and_does_not_come_back(bench: Workbe
     bench.must_load()
     bench.people(f'{ZOE},"Quillfeather, Zoe",31,Mali')
     bench.must_load()
+    assert bench.run(build_gold, f"--lake={bench.lake}").exit_code == 0
     words = (ZOE, "Quillfeather")
     assert files_with(bench.lake, *words)
     assert not [path for path in files_with(bench.lake, *words) if "_delta_log" in path.parts]
@@ -46,6 +48,7 @@ def test_a_customer_is_forgotten_everywhere_and_does_not_come_back(bench: Workbe
     planned = bench.run(forget_customer, *arguments)
     assert planned.report is not None, planned.error
     held = {SALES.name: 2, CUSTOMERS.name: 1, AGGREGATE.name: 2, REJECTED.name: 2}
+    held |= {CUSTOMER_SUMMARY.name: 1, CUSTOMER_SEGMENTS.name: 1}
     assert planned.report["removed"] == held
     assert bench.versions() == versions
 
@@ -56,6 +59,7 @@ def test_a_customer_is_forgotten_everywhere_and_does_not_come_back(bench: Workbe
     assert bench.rows(SALES.name, "TRANSACTION_ID") == [("t2",)]
     assert [raw[:2] for raw in bench.rejected()] == ["t4"]
     assert_equals_recompute(bench)
+    assert_gold_is_right(bench)
 
     # Not even when all files are loaded again: the rows are refused, and nothing of them is kept.
     again = bench.must_load("--reload", "--max-rejected-share=0.2")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
@@ -17,6 +18,10 @@ from arriving_rows import HEADERS, lines_of
 from batteries import Battery
 from histories import TABLES, History
 from lakes import Workbench
+
+AnyHistory = TypeVar("AnyHistory", bound=History)
+# What can come next: how likely, and what the arguments of the step are drawn from.
+Steps: TypeAlias = dict[str, tuple[int, dict[str, st.SearchStrategy[Any]]]]
 
 STEPS = 10
 # From the seed of one history to that of the next, so that batteries with seeds that are close have none in common.
@@ -64,7 +69,7 @@ def test_histories(spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFi
             f"history {number + 1} of seed {battery.seed} (alone: ./run-tests.sh -m battery -k test_histories "
             f"--seed {own_seed} --share {1 / 100:g})"
         )
-        let_anything_happen(spark, folder, capsys, own_seed, name, tally)
+        let_anything_happen(spark, folder, capsys, own_seed, name, tally, History, possible_steps)
     battery.passed(f"{rounds} histories, {tally['steps']} steps, {tally['loads']} loads, 0 differences")
 
 
@@ -75,8 +80,12 @@ def let_anything_happen(
     own_seed: int,
     name: str,
     tally: Counter[str],
+    kind: type[AnyHistory],
+    possible: Callable[[AnyHistory], Steps],
 ) -> None:
-    """One history of random steps. Where it ends badly it is not made shorter, as each try would take half a minute."""
+    """One history of random steps of those that are possible. Where it ends badly it is not made shorter, as each try
+    would take half a minute.
+    """
 
     @seed(own_seed)
     @settings(
@@ -94,9 +103,9 @@ def let_anything_happen(
             return
         folder.mkdir()
         try:
-            history = History(Workbench(spark, folder, capsys), tally, name)
+            history = kind(Workbench(spark, folder, capsys), tally, name)
             for _ in range(data.draw(st.integers(STEPS - 3, STEPS))):
-                step, arguments = data.draw(next_step(history))
+                step, arguments = data.draw(next_step(possible(history)))
                 getattr(history, step)(**arguments)
             history.end()
         finally:
@@ -105,10 +114,10 @@ def let_anything_happen(
     anything_happens()
 
 
-def possible_steps(history: History) -> dict[str, tuple[int, dict[str, st.SearchStrategy[Any]]]]:
-    """What can come next: how likely, and what the arguments of the step are drawn from."""
+def possible_steps(history: History) -> Steps:
+    """What can come next to a lake."""
     sales, people = (lines_of(feed, history.rows_that_came(feed)) for feed in HEADERS)
-    steps: dict[str, tuple[int, dict[str, st.SearchStrategy[Any]]]] = {
+    steps: Steps = {
         "files_arrive": (6, {"sales": sales, "people": people, "more_sales": sales}),
         "sales_arrive": (5, {"lines": sales}),
         "people_arrive": (3, {"lines": people}),
@@ -136,7 +145,6 @@ def possible_steps(history: History) -> dict[str, tuple[int, dict[str, st.Search
     return steps
 
 
-def next_step(history: History) -> st.SearchStrategy[tuple[str, dict[str, Any]]]:
-    steps = possible_steps(history)
+def next_step(steps: Steps) -> st.SearchStrategy[tuple[str, dict[str, Any]]]:
     names = [name for name, (weight, _) in steps.items() for _ in range(weight)]
     return st.sampled_from(names).flatmap(lambda name: st.tuples(st.just(name), st.fixed_dictionaries(steps[name][1])))

@@ -8,6 +8,8 @@ from decimal import Decimal
 
 import pytest
 
+from expected_gold import assert_gold_is_right
+from jobs import build_gold
 from lakes import (
     CUSTOMERS_HEADER,
     REAL_DATA,
@@ -65,6 +67,13 @@ def test_the_real_files_whole_and_then_twice(bench: Workbench) -> None:
     again = bench.must_load()
     assert again.ledger() == {"rows_read": 16_085, "unchanged": 16_084, "duplicate": 1}
     assert bench.versions() == versions
+
+    assert bench.run(build_gold, f"--lake={bench.lake}").exit_code == 0
+    summary = bench.rows("customer_summary", "TOTAL_QUANTITY", "TOTAL_SPENT")
+    assert len(summary) == 1_001
+    assert sum(units for units, _ in summary) == 88_259
+    assert sum(spent for _, spent in summary) == Decimal("218763852.17")
+    assert_gold_is_right(bench)
 
 
 def by_hour(bench: Workbench) -> None:

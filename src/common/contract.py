@@ -266,7 +266,7 @@ SALES_HOURLY = Table(
         Column("UNITS", "bigint", "Units sold"),
         Column("AMOUNT", "decimal(38,2)", "Exact sum of quantity x price"),
         Column("ORDERS", "bigint", "Sales, each a TRANSACTION_ID"),
-        Column("BUYERS", "bigint", "Different customers who bought; adding up hours counts who came back again"),
+        Column("BUYERS", "bigint", "Different customers who bought; one may be in several hours"),
     ),
     key=(HOUR,),
     stats=(HOUR,),

@@ -61,12 +61,15 @@ class Finding:
 
 @dataclass
 class TableChecked:
-    """A table at the version that was checked; `rows` is None where it could not be read."""
+    """A table at the version that was checked; `rows` is None where it could not be read. A gold table was compared
+    with a recompute from the versions `made_of`.
+    """
 
     table: str
     place: str
     version: int
     rows: int | None = None
+    made_of: Sources | None = None
 
 
 @dataclass
@@ -80,6 +83,7 @@ class Verification:
     sources: Sources | None = None
     groups_compared: int = 0
     hours_compared: int = 0
+    gold_rows_compared: int = 0
     notes: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 
@@ -107,6 +111,8 @@ class Verification:
         if self.sources:
             compared = f"{self.groups_compared:,} groups and the sums of {self.hours_compared:,} hours"
             yield f"Compared: {compared}, with the versions {self.sources.in_words}"
+        if self.gold_rows_compared:
+            yield f"Compared: {self.gold_rows_compared:,} rows of gold tables, with the versions they were made of"
         yield from self.notes
         for finding in self.findings:
             yield str(finding)

@@ -14,12 +14,13 @@ from urllib.parse import unquote
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from common.contract import AGGREGATE, CUSTOMERS, FORGOTTEN, HOUR, REJECTED, RUNS, SALES, Table
+from common.contract import AGGREGATE, CUSTOMERS, FORGOTTEN, GOLD_TABLES, HOUR, REJECTED, RUNS, SALES, Table
 from common.tables import Lake
 from common.values import hours_in
 
-_ABOUT_CUSTOMERS = (SALES, CUSTOMERS, AGGREGATE)
-_ALL = (*_ABOUT_CUSTOMERS, REJECTED, RUNS, FORGOTTEN)
+# What a customer did is in these, or counted in them.
+_ABOUT_CUSTOMERS = (SALES, CUSTOMERS, AGGREGATE, REJECTED, *GOLD_TABLES)
+_ALL = (*_ABOUT_CUSTOMERS, RUNS, FORGOTTEN)
 # What stands between the words of a raw line.
 _SEPARATORS = re.compile(r"[,\"\s]+")
 # Parts of a commit that hold no text of the rows: counts, paths that name hours, and the table's own description.
@@ -60,6 +61,15 @@ def find_person(lake: Lake, customer_id: str) -> Person:
     return Person(customer_id, known["NAME"] if known else None)
 
 
+def tables_with_rows(lake: Lake) -> list[Table]:
+    """The tables in which a customer may have rows, as far as the lake has them."""
+    return [
+        table
+        for table in _ABOUT_CUSTOMERS
+        if (table is REJECTED or table.names_customers) and lake.version(table) is not None
+    ]
+
+
 def rows_about(lake: Lake, table: Table, person: Person) -> DataFrame:
     """The rows of a table about the person; of refused rows, those whose line has the id as a word, or the name."""
     rows = lake.read(table, lake.version(table))
@@ -89,8 +99,10 @@ def refuse_from_now_on(lake: Lake, person: Person, at: str, note: Mapping[str, o
 
 
 def purge(lake: Lake) -> None:
-    """Delete the files of older versions, and of change feeds, of every table that has held the person's rows."""
-    for table in (*_ABOUT_CUSTOMERS, REJECTED):
+    """Delete the files of older versions, and of change feeds, of every table in which the person was."""
+    for table in _ABOUT_CUSTOMERS:
+        if lake.version(table) is None:
+            continue
         lake.vacuum(table, retain_hours=0)
 
 
@@ -102,7 +114,7 @@ def traces(lake: Lake, person: Person) -> list[str]:
     """
     found = [
         f"{count:,} rows of {lake.place(table)}"
-        for table in (*_ABOUT_CUSTOMERS, REJECTED)
+        for table in tables_with_rows(lake)
         if (count := rows_about(lake, table, person).count())
     ]
     words = [re.escape(word) for word in (person.customer_id, person.name) if word]
@@ -117,7 +129,7 @@ def traces(lake: Lake, person: Person) -> list[str]:
 
 def _old_files(lake: Lake, table: Table, folder: Path) -> Iterator[str]:
     """Data files that the newest version does not have."""
-    if table not in (*_ABOUT_CUSTOMERS, REJECTED):
+    if table not in _ABOUT_CUSTOMERS:
         return
     rows = lake.read(table, lake.version(table))
     plain = [re.sub(r"^file:/+", "/", uri) for uri in rows.inputFiles()]

@@ -140,7 +140,7 @@ def _groups_of_sales(before: DataFrame, sales: DataFrame, removed: DataFrame, *,
 
 def _left_over(lake: Lake) -> tuple[DataFrame | None, str | None]:
     """The groups that earlier runs changed and did not recompute, or why the aggregate has to be recomputed whole."""
-    recorded = recorded_sources(lake)
+    recorded = recorded_sources(lake, AGGREGATE)
     if not isinstance(recorded, Sources):
         return None, recorded
     sources = pin_sources(lake)
@@ -164,14 +164,14 @@ def _sales_after(before: DataFrame, sales: DataFrame, removed: DataFrame) -> Dat
 
 def _change_of_customers(lake: Lake, customers: DataFrame) -> TableChange:
     counts = _counts(customers)
-    files, size = _files_holding(lake, CUSTOMERS, customers.select("CUSTOMER_ID"), F.lit(True))
+    files, size = files_holding(lake, CUSTOMERS, customers.select("CUSTOMER_ID"), F.lit(True))
     return TableChange(CUSTOMERS.name, counts["inserted"], counts["updated"], 0, files, size)
 
 
 def _change_of_sales(lake: Lake, sales: DataFrame, removed: DataFrame) -> TableChange:
     counts = _counts(sales)
     ids = sales.select("TRANSACTION_ID").union(removed.select("TRANSACTION_ID"))
-    files, size = _files_holding(lake, SALES, ids, F.lit(True))
+    files, size = files_holding(lake, SALES, ids, F.lit(True))
     return TableChange(SALES.name, counts["inserted"], counts["updated"], removed.count(), files, size)
 
 
@@ -193,17 +193,17 @@ def _change_of_aggregate(
     counts = fates.agg(
         F.count_if(~is_held & is_sold), F.count_if(is_held & is_sold), F.count_if(is_held & ~is_sold)
     ).collect()[0]
-    files, size = _files_holding(lake, AGGREGATE, groups.select(*key), F.expr(in_hours))
+    files, size = files_holding(lake, AGGREGATE, groups.select(*key), F.expr(in_hours))
     return TableChange(AGGREGATE.name, counts[0], counts[1], counts[2], files, size)
 
 
 def _whole_change(lake: Lake, aggregate: DataFrame, after: DataFrame) -> TableChange:
     rows = after.select(*AGGREGATE.key).distinct().count()
-    files, size = _files_holding(lake, AGGREGATE, aggregate.select(*AGGREGATE.key), F.lit(True))
+    files, size = files_holding(lake, AGGREGATE, aggregate.select(*AGGREGATE.key), F.lit(True))
     return TableChange(AGGREGATE.name, rows, 0, 0, files, size)
 
 
-def _files_holding(lake: Lake, table: Table, keys: DataFrame, condition: Column) -> tuple[int, int]:
+def files_holding(lake: Lake, table: Table, keys: DataFrame, condition: Column) -> tuple[int, int]:
     """How many data files hold any of the keys, and their bytes."""
     version = lake.version(table)
     if version is None:

@@ -1,13 +1,13 @@
 """Bring customer_aggregated_data in step with sales and customers: recompute the groups that changed, never add deltas.
 
-The source versions that the aggregate was computed from are recorded in its own commits, so there is no state that
-a crash could leave behind. Where its past is not clearly ours, the aggregate is recomputed whole.
+The source versions that a computed table belongs to are recorded in its own commits, so there is no state that a crash
+could leave behind. Where its past is not clearly ours, the table is recomputed whole.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from py4j.protocol import Py4JJavaError
@@ -16,7 +16,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from common.aggregate import aggregate_sales
-from common.contract import AGGREGATE, CUSTOMERS, HOUR, LOGIC_VERSION, SALES
+from common.contract import AGGREGATE, CUSTOMERS, HOUR, SALES, Table
 from common.errors import LakeError
 from common.statements import hours_condition
 from common.tables import Commit, Lake
@@ -31,8 +31,8 @@ _LOOK_BACK = (1, 32, 1024)
 
 @dataclass(frozen=True)
 class Sources:
-    """The versions of the two source tables that an aggregate belongs to, and when they were committed: a table that
-    was dropped and made anew has another commit under the same version.
+    """The versions of the two source tables that a computed table belongs to, and when they were committed: a table
+    that was dropped and made anew has another commit under the same version.
     """
 
     sales_version: int
@@ -44,14 +44,21 @@ class Sources:
     def in_words(self) -> str:
         return f"{SALES.name} {self.sales_version}, {CUSTOMERS.name} {self.customers_version}"
 
-    def as_note(self) -> dict[str, object]:
+    def as_note(self, table: Table) -> dict[str, object]:
+        """What a commit of the computed table says of where its rows come from."""
         return {
-            "logic_version": LOGIC_VERSION,
+            "logic_version": table.logic_version,
             "sales_version": self.sales_version,
             "sales_at": self.sales_at,
             "customers_version": self.customers_version,
             "customers_at": self.customers_at,
         }
+
+    def seen_by(self, table: Table, newest: Sources) -> Sources:
+        """These versions, but the newest of a source that the table is not computed from: it cannot be behind there."""
+        if CUSTOMERS.name in table.computed_from:
+            return self
+        return replace(self, customers_version=newest.customers_version, customers_at=newest.customers_at)
 
 
 @dataclass(frozen=True)
@@ -75,7 +82,7 @@ def pin_sources(lake: Lake) -> Sources:
 def refresh_aggregate(lake: Lake, note: Mapping[str, object]) -> Refreshed:
     """Make customer_aggregated_data what a full recompute would be, in one commit or none."""
     sources = pin_sources(lake)
-    recorded = recorded_sources(lake)
+    recorded = recorded_sources(lake, AGGREGATE)
     if isinstance(recorded, str):
         return _refresh_whole(lake, sources, note, reason=recorded)
     if recorded == sources:
@@ -113,20 +120,30 @@ def restate_groups(lake: Lake, note: Mapping[str, object], condition: str) -> Re
 
 def differing_groups(lake: Lake, sources: Sources, condition: str) -> DataFrame:
     """The groups in the hours for which `condition` is true that are not what a recompute gives, as it gives them."""
-    aggregate = lake.read(AGGREGATE, lake.version(AGGREGATE)).where(condition)
     sales = lake.read(SALES, sources.sales_version).where(condition)
-    groups = sales.select(*AGGREGATE.key).union(aggregate.select(*AGGREGATE.key)).distinct()
-    recomputed = recompute_groups(sales, lake.read(CUSTOMERS, sources.customers_version), groups, condition)
-    held = aggregate.select(*AGGREGATE.key, F.struct(*AGGREGATE.column_names).alias("held"))
-    is_as_held = F.col("held").eqNullSafe(F.struct(*AGGREGATE.column_names))
-    return recomputed.join(held, on=list(AGGREGATE.key), how="left").where(~is_as_held).drop("held")
+    recomputed = aggregate_sales(sales, lake.read(CUSTOMERS, sources.customers_version))
+    return differing_rows(lake.read(AGGREGATE, lake.version(AGGREGATE)).where(condition), recomputed, AGGREGATE)
 
 
-def recorded_sources(lake: Lake) -> Sources | str:
-    """The source versions in the aggregate's last commit, or why they cannot be relied on."""
+def differing_rows(held: DataFrame, recomputed: DataFrame, table: Table) -> DataFrame:
+    """The recomputed rows of a table that it does not hold so, cell by cell; `is_new` says that it holds none of that
+    key, `is_gone` that it holds a key which the recomputed rows do not have.
+    """
+    row = F.struct(*table.column_names)
+    left, right = held.select(*table.key, row.alias("held")), recomputed.select(*table.key, row.alias("recomputed"))
+    both = left.join(right, on=list(table.key), how="full")
+    return both.where(~F.col("held").eqNullSafe(F.col("recomputed"))).select(
+        *[F.col(name if name in table.key else f"recomputed.{name}").alias(name) for name in table.column_names],
+        F.col("recomputed").isNull().alias("is_gone"),
+        F.col("held").isNull().alias("is_new"),
+    )
+
+
+def recorded_sources(lake: Lake, table: Table) -> Sources | str:
+    """The source versions in the last commit of a computed table, or why they cannot be relied on."""
     last = None
     for limit in _LOOK_BACK:
-        history = lake.history(AGGREGATE, limit)
+        history = lake.history(table, limit)
         last = next((commit for commit in history if commit.operation not in _MAINTENANCE), None)
         if last or len(history) < limit:
             break
@@ -136,8 +153,8 @@ def recorded_sources(lake: Lake) -> Sources | str:
         return f"its version {last.version} ({last.operation}) is not a run's"
     if last.note.get("follows") != last.version - 1:
         return f"someone else wrote it just before version {last.version}"
-    if last.note["logic_version"] != LOGIC_VERSION:
-        return f"it was computed by logic version {last.note['logic_version']}, this is {LOGIC_VERSION}"
+    if last.note["logic_version"] != table.logic_version:
+        return f"it was computed by logic version {last.note['logic_version']}, this is {table.logic_version}"
     return Sources(
         sales_version=int(str(last.note["sales_version"])),
         sales_at=str(last.note["sales_at"]),
@@ -194,13 +211,13 @@ def _merge_recomputed(
     lake: Lake, sources: Sources, recomputed: DataFrame, hours: list[datetime], note: Mapping[str, object]
 ) -> Commit | None:
     return lake.merge(
-        AGGREGATE, recomputed, hours=hours, note={**note, **sources.as_note()}, delete_when="source.is_gone"
+        AGGREGATE, recomputed, hours=hours, note={**note, **sources.as_note(AGGREGATE)}, delete_when="source.is_gone"
     )
 
 
 def _refresh_whole(lake: Lake, sources: Sources, note: Mapping[str, object], *, reason: str) -> Refreshed:
     rows = aggregate_sales(lake.read(SALES, sources.sales_version), lake.read(CUSTOMERS, sources.customers_version))
-    commit = lake.replace(AGGREGATE, rows, note={**note, **sources.as_note()})
+    commit = lake.replace(AGGREGATE, rows, note={**note, **sources.as_note(AGGREGATE)})
     if not _sums_agree(lake, sources, hours=None):
         raise LakeError(
             f"{lake.place(AGGREGATE)} does not add up: its rows, units or amount are not those of {lake.place(SALES)}, "
@@ -212,21 +229,36 @@ def _refresh_whole(lake: Lake, sources: Sources, note: Mapping[str, object], *, 
 
 def why_not_incremental(lake: Lake, recorded: Sources, sources: Sources) -> str | None:
     """Why what changed between two pairs of source versions cannot be told from the tables alone; None where it can."""
+    for table, since in _changing_commits(lake, recorded, sources):
+        if isinstance(since, str):
+            return since
+        for commit in since:
+            if "run_id" not in commit.note or commit.operation == "RESTORE":
+                return f"version {commit.version} of {table.name} ({commit.operation}) is not a run's"
+    return None
+
+
+def is_in_step(lake: Lake, recorded: Sources, sources: Sources) -> bool:
+    """Whether both pairs of source versions have the same rows: there was nothing but maintenance in between."""
+    return all(since == [] for _, since in _changing_commits(lake, recorded, sources))
+
+
+def _changing_commits(lake: Lake, recorded: Sources, sources: Sources) -> Iterator[tuple[Table, list[Commit] | str]]:
+    """For each source the commits since the recorded version that may have changed rows, or why they are not known."""
     for table, version, at, now in (
         (SALES, recorded.sales_version, recorded.sales_at, sources.sales_version),
         (CUSTOMERS, recorded.customers_version, recorded.customers_at, sources.customers_version),
     ):
         if version > now:
-            return f"{table.name} was made anew"
+            yield table, f"{table.name} was made anew"
+            continue
         *since, last = lake.history(table, limit=now - version + 1)
         if last.version != version:
-            return f"the log of {table.name} does not reach back to version {version}"
-        if last.at.isoformat() != at:
-            return f"{table.name} was made anew"
-        for commit in since:
-            if commit.operation not in _MAINTENANCE and ("run_id" not in commit.note or commit.operation == "RESTORE"):
-                return f"version {commit.version} of {table.name} ({commit.operation}) is not a run's"
-    return None
+            yield table, f"the log of {table.name} does not reach back to version {version}"
+        elif last.at.isoformat() != at:
+            yield table, f"{table.name} was made anew"
+        else:
+            yield table, [commit for commit in since if commit.operation not in _MAINTENANCE]
 
 
 def _sums_agree(lake: Lake, sources: Sources, hours: list[datetime] | None) -> bool:

@@ -59,6 +59,8 @@ class RunReport:
     groups_touched: int = 0
     removed: dict[str, int] = field(default_factory=dict)
     recomputed_whole: str | None = None
+    gold_recomputed_whole: dict[str, str] = field(default_factory=dict)
+    views_defined: list[str] = field(default_factory=list)
     plan: Plan | None = None
     written: list[TableChange] = field(default_factory=list)
     tables: list[TableVersions] = field(default_factory=list)
@@ -99,14 +101,27 @@ class RunReport:
         self.groups_touched += restated.groups
         self.take_commit(AGGREGATE, restated.commit)
 
+    def take_gold(self, table: Table, change: TableChange, whole: str | None) -> None:
+        """Report what a gold table got, or would get; `whole` says why it was written whole, None where it was not."""
+        if whole:
+            self.gold_recomputed_whole[table.name] = whole
+        if not self.dry_run:
+            self.written.append(change)
+            return
+        self.plan = self.plan or Plan()
+        self.plan.tables.append(change)
+
     @property
     def changed_nothing(self) -> bool:
-        """Whether no table got a new version; of a dry run, whether none would."""
+        """Whether no table got a new version, and no view another definition; of a dry run, whether none would."""
+        if self.views_defined:
+            return False
         if self.dry_run:
             changes = self.plan.tables if self.plan else []
             would_write = any(change.inserted or change.updated or change.deleted for change in changes)
             would_reject = any(ledger.rejected for ledger in self.feeds)
-            return not (would_write or would_reject or any(self.removed.values()) or self.groups_touched)
+            would_recompute = self.groups_touched or self.gold_recomputed_whole
+            return not (would_write or would_reject or any(self.removed.values()) or would_recompute)
         return all(t.version_read == t.version_written for t in self.tables)
 
     def as_json(self) -> str:
@@ -228,6 +243,8 @@ def _closing_lines(report: RunReport) -> Iterator[str]:
         yield f"Moved: {report.moved_sales:,} sales changed their hour."
     if report.recomputed_whole:
         yield f"The aggregate {'would be' if report.dry_run else 'was'} recomputed whole: {report.recomputed_whole}."
+    for table_name, reason in report.gold_recomputed_whole.items():
+        yield f"{table_name} {'would be' if report.dry_run else 'was'} recomputed whole: {reason}."
     hours = report.hours_touched
     if hours:
         span = f"{hours[0]:%Y-%m-%d %H:00} to {hours[-1]:%Y-%m-%d %H:00} UTC"

@@ -10,7 +10,18 @@ from datetime import datetime, timezone
 
 from pyspark.sql import SparkSession
 
-from common.contract import AGGREGATE, CUSTOMERS, FORGOTTEN, LOGIC_VERSION, REJECTED, RUNS, SALES, TABLES
+from common.contract import (
+    AGGREGATE,
+    CUSTOMERS,
+    FORGOTTEN,
+    GOLD_TABLES,
+    LOGIC_VERSION,
+    REJECTED,
+    RUNS,
+    SALES,
+    TABLES,
+    Table,
+)
 from common.decisions import Decision
 from common.errors import LakeConflictError, LakeError
 from common.integrity import check_is_writable, repair_of
@@ -56,17 +67,21 @@ def work_on_lake(spark: SparkSession, settings: Settings, job: str, work: Work, 
     raise AssertionError("unreachable")
 
 
-def versions_of(lake: Lake) -> dict[str, int | None]:
-    """The newest versions of the tables that a run reports."""
-    return {table.name: lake.version(table) for table in _REPORTED}
+def versions_of(lake: Lake, more: Sequence[Table] = ()) -> dict[str, int | None]:
+    """The newest versions of the tables that a run reports: those that every run does, and `more`."""
+    return {table.name: lake.version(table) for table in (*_REPORTED, *more)}
 
 
 def record_run(
     lake: Lake, report: RunReport, before: dict[str, int | None], decisions: Sequence[Decision] = ()
 ) -> None:
-    """Append the row of a run that has done all its work; files named in it are not loaded again."""
+    """Append the row of a run that has done all its work; files named in it are not loaded again. `before` has the
+    versions that the run began with, by table.
+    """
     report.tables = [
-        TableVersions(table.name, lake.place(table), before[table.name], lake.version(table)) for table in _REPORTED
+        TableVersions(table.name, lake.place(table), before[table.name], lake.version(table))
+        for table in (*_REPORTED, *GOLD_TABLES)
+        if table.name in before
     ]
     report.finished_at = datetime.now(timezone.utc)
     row = {

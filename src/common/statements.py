@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timezone
 
-from common.contract import Table
+from common.contract import Table, View
 
 # More hours than this are named by the first and the last one.
 _MAX_HOUR_LITERALS = 1000
@@ -47,6 +47,11 @@ def create_statement(name: str, table: Table) -> str:
         f"CREATE TABLE IF NOT EXISTS {name} ({columns}) USING delta {partitioning} "
         f"COMMENT {_literal(table.comment)} TBLPROPERTIES ({pairs})"
     )
+
+
+def create_view_statement(name: str, view: View, query: str) -> str:
+    columns = ", ".join(f"{quoted(column.name)} COMMENT {_literal(column.comment)}" for column in view.columns)
+    return f"CREATE OR REPLACE VIEW {name} ({columns}) COMMENT {_literal(view.comment)} AS {query}"
 
 
 def quoted(part: str) -> str:

@@ -15,11 +15,11 @@ from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from common.contract import HOUR, Table
+from common.contract import HOUR, Relation, Table, View
 from common.delta_log import commit_infos, remove_log_without_commits
 from common.errors import ConfigError, LakeConflictError, LakeError
 from common.integrity import check_table_files, flush_commit, repair_of
-from common.statements import create_statement, hours_condition, quoted
+from common.statements import create_statement, create_view_statement, hours_condition, quoted
 from common.values import instant_of
 
 _USER_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
@@ -56,8 +56,8 @@ class Lake:
         self._prefix = [part for part in (catalog, schema) if part]
         self._seen: dict[str, list[Commit]] = {}
 
-    def name(self, table: Table) -> str:
-        """The table as SQL names it, quoted."""
+    def name(self, table: Relation) -> str:
+        """The table or view as SQL names it, quoted."""
         parts = ["delta", f"{self.folder}/{table.name}"] if self.folder else [*self._prefix, table.name]
         return ".".join(quoted(part) for part in parts)
 
@@ -81,6 +81,31 @@ class Lake:
                 raise
             del self._seen[table.name]
             self._flush(table, self.version(table) or 0)
+
+    def define_view(self, view: View, query: str, *, only_look: bool) -> bool:
+        """Have a view of a lake in a catalog be this query, with its comments; returns whether it was not, or with
+        `only_look` is not.
+        """
+        expected = [(column.name, column.comment) for column in view.columns], view.comment, query
+        if self._described(view) == expected:
+            return False
+        if not only_look:
+            self.spark.sql(create_view_statement(self.name(view), view, query))
+        return True
+
+    def _described(self, view: View) -> tuple[list[tuple[str, str | None]], str | None, str | None] | None:
+        """Columns with their comments, comment and query of a view, by the catalog; None where there is no view."""
+        try:
+            rows = self.spark.sql(f"DESCRIBE TABLE EXTENDED {self.name(view)}").collect()
+        except AnalysisException as error:
+            if error.getCondition() in _IS_MISSING:
+                return None
+            raise
+        # The columns come first, then an empty line, then what is known of the whole.
+        end = next((number for number, row in enumerate(rows) if not row["col_name"]), len(rows))
+        columns = [(row["col_name"], row["comment"]) for row in rows[:end]]
+        known = {row["col_name"]: row["data_type"] for row in rows[end:]}
+        return columns, known.get("Comment"), known.get("View Text")
 
     def newest(self, table: Table) -> Commit | None:
         """The newest commit that this run knows of: its own, or the one it first saw; None where there is no table."""

@@ -1,4 +1,4 @@
-"""Whether the tables hold what they should: every row read and checked, and the aggregate compared with a recompute.
+"""Whether the tables hold what they should: every row read and checked, and computed ones compared with a recompute.
 
 Nothing here writes. Values of personal columns are compared where they are and never brought here.
 """
@@ -20,30 +20,38 @@ from common.tables import Lake
 
 @dataclass(frozen=True)
 class Origin:
-    """The source versions that the aggregate is to be compared with."""
+    """The source versions that a computed table is to be compared with."""
 
     sources: Sources
     findings: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
-def origin_of(lake: Lake) -> Origin:
-    """The source versions that the aggregate's own last commit names; the newest where its past is not clearly ours,
-    which is a finding.
+def origin_of(lake: Lake, table: Table) -> Origin:
+    """The source versions that the own last commit of a computed table names; the newest where its past is not clearly
+    ours, which is a finding.
     """
-    newest, recorded = pin_sources(lake), recorded_sources(lake)
+    newest, recorded = pin_sources(lake), recorded_sources(lake, table)
+    if isinstance(recorded, Sources):
+        recorded = recorded.seen_by(table, newest)
     reason = recorded if isinstance(recorded, str) else None
     if isinstance(recorded, Sources) and _log_has(lake, recorded):
         reason = why_not_incremental(lake, recorded, newest)
     if isinstance(recorded, str) or reason:
-        return Origin(newest, [Finding(AGGREGATE.name, "commits that are not clearly a run's", 1, [f"{reason}"])])
+        return Origin(newest, [Finding(table.name, "commits that are not clearly a run's", 1, [f"{reason}"])])
     if (recorded.sales_version, recorded.customers_version) == (newest.sales_version, newest.customers_version):
         return Origin(recorded)
+    job = "load_sales" if table is AGGREGATE else "build_gold"
     note = (
-        f"There are newer versions ({newest.in_words}) than those that the aggregate was made of "
-        f"({recorded.in_words}): the next load_sales brings it up to date."
+        f"There are newer versions ({newest.in_words}) than those that {called(table)} was made of "
+        f"({recorded.in_words}): the next {job} brings it up to date."
     )
     return Origin(recorded, notes=[note])
+
+
+def called(table: Table) -> str:
+    """A computed table, as a person speaks of it."""
+    return "the aggregate" if table is AGGREGATE else table.name
 
 
 def _log_has(lake: Lake, recorded: Sources) -> bool:
@@ -109,7 +117,12 @@ def _hashable(table: Table) -> list[Column]:
 
 def compare_groups(stored: DataFrame, expected: DataFrame) -> Checked:
     """Compare the aggregate with a full recompute, every cell of every group."""
-    return _compare(stored, expected, AGGREGATE.key, "groups that are not what a full recompute gives")
+    return _compare(stored, expected, AGGREGATE, AGGREGATE.key, "groups that are not what a full recompute gives")
+
+
+def compare_rows(stored: DataFrame, expected: DataFrame, table: Table) -> Checked:
+    """Compare another computed table with a full recompute, every cell of every row."""
+    return _compare(stored, expected, table, table.key, "rows that are not what a full recompute gives")
 
 
 def compare_sums(aggregate: DataFrame, sales: DataFrame) -> Checked:
@@ -124,15 +137,17 @@ def compare_sums(aggregate: DataFrame, sales: DataFrame) -> Checked:
         F.try_sum("QUANTITY").alias("units"),
         F.try_sum(F.col("QUANTITY") * F.col("PRICE")).cast("decimal(38,2)").alias("amount"),
     )
-    return _compare(held, sold, (HOUR,), "hours whose sums are not those of the sales")
+    return _compare(held, sold, AGGREGATE, (HOUR,), "hours whose sums are not those of the sales")
 
 
-def _compare(stored: DataFrame, expected: DataFrame, key: Sequence[str], what: str) -> Checked:
-    """Compare the rows of every key of either side, all columns, where two nulls are the same."""
+def _compare(stored: DataFrame, expected: DataFrame, table: Table, key: Sequence[str], what: str) -> Checked:
+    """Compare the rows of every key of either side, all columns, where two nulls are the same; `table` is the one that
+    is compared.
+    """
     left = stored.select(F.lit(True).alias("is_stored"), *_prefixed(stored, "stored_"))
     right = expected.select(F.lit(True).alias("is_expected"), *_prefixed(expected, "expected_"))
     is_same_key = [F.col(f"stored_{name}").eqNullSafe(F.col(f"expected_{name}")) for name in key]
-    cells = F.array(*[_cell(name) for name in stored.columns if name not in key])
+    cells = F.array(*[_cell(name, table) for name in stored.columns if name not in key])
     kind = (
         F.when(F.col("is_stored").isNull(), "missing")
         .when(F.col("is_expected").isNull(), "extra")
@@ -147,14 +162,14 @@ def _compare(stored: DataFrame, expected: DataFrame, key: Sequence[str], what: s
     if not counts["differing"]:
         return Checked(counts["keys"], [])
     first = compared.where("kind IS NOT NULL").orderBy(*key).limit(EXAMPLES_KEPT)
-    rows = first.select(_key_in_words(key, AGGREGATE).alias("key"), "kind", "cells").collect()
-    finding = Finding(AGGREGATE.name, what, counts["differing"], differences=[_difference(row) for row in rows])
+    rows = first.select(_key_in_words(key, table).alias("key"), "kind", "cells").collect()
+    finding = Finding(table.name, what, counts["differing"], differences=[_difference(row) for row in rows])
     return Checked(counts["keys"], [finding])
 
 
-def _cell(name: str) -> Column:
+def _cell(name: str, table: Table) -> Column:
     stored, expected = F.col(f"stored_{name}"), F.col(f"expected_{name}")
-    is_personal = any(column.name == name and column.personal for column in AGGREGATE.columns)
+    is_personal = any(column.name == name and column.personal for column in table.columns)
     hidden = F.lit(NOT_SHOWN)
     return F.struct(
         F.lit(name).alias("column"),

@@ -11,8 +11,9 @@ from pyspark.sql import SparkSession
 
 from common import forgetting
 from common.command import run_command
-from common.contract import AGGREGATE, CUSTOMERS, LOGIC_VERSION, REJECTED, SALES, TABLES
+from common.contract import CUSTOMERS, GOLD_TABLES, LOGIC_VERSION, REJECTED, SALES, TABLES
 from common.errors import LakeError
+from common.gold_refresh import gold_tables_of, pinned_gold, refresh_gold
 from common.refresh import refresh_aggregate
 from common.report import Reporter, RunReport
 from common.runs import record_run, versions_of, work_on_lake
@@ -43,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def run(spark: SparkSession, settings: ForgetSettings) -> RunReport:
     """Remove the person's rows, refuse them from then on, delete the files of older versions, and search for traces."""
     check_session(spark)
-    with Reporter(steps=7 if settings.apply else 1, as_json=settings.json_) as reporter:
+    with Reporter(steps=8 if settings.apply else 1, as_json=settings.json_) as reporter:
         report = work_on_lake(
             spark, settings, JOB, lambda lake, report: _forget(lake, settings, report, reporter), reporter
         )
@@ -54,13 +55,15 @@ def run(spark: SparkSession, settings: ForgetSettings) -> RunReport:
 
 
 def _forget(lake: Lake, settings: ForgetSettings, report: RunReport, reporter: Reporter) -> None:
-    before = versions_of(lake)
+    lake.check_files(GOLD_TABLES)
+    gold_tables = gold_tables_of(lake)
+    before = versions_of(lake, gold_tables)
     if before[CUSTOMERS.name] is None:
         raise LakeError(f"There is no lake at {lake.place(CUSTOMERS)}; load_sales makes it.")
     note = {"run_id": report.run_id, "job": JOB, "logic_version": LOGIC_VERSION}
     with reporter.step("Look for the customer") as said:
         person = forgetting.find_person(lake, settings.customer_id)
-        for table in (SALES, CUSTOMERS, AGGREGATE, REJECTED):
+        for table in forgetting.tables_with_rows(lake):
             report.removed[table.name] = forgetting.rows_about(lake, table, person).count()
         said.append(", ".join(f"{count:,} rows in {table}" for table, count in report.removed.items()))
     if not settings.apply:
@@ -70,10 +73,15 @@ def _forget(lake: Lake, settings: ForgetSettings, report: RunReport, reporter: R
         forgetting.refuse_from_now_on(lake, person, report.started_at.isoformat(), note)
     with reporter.step("Remove the rows"):
         for table in (REJECTED, SALES, CUSTOMERS):
-            if report.removed[table.name]:
+            if report.removed.get(table.name):
                 forgetting.take_out(lake, table, person, note)
     with reporter.step("Bring the aggregate up to date"):
         report.take_refresh(refresh_aggregate(lake, note))
+    with reporter.step("Bring the gold tables up to date"), pinned_gold(lake) as gold:
+        for table in gold_tables:
+            done = refresh_gold(gold, table, note)
+            if done:
+                report.take_gold(table, done.change, done.whole)
     with reporter.step("Delete the files of older versions"):
         forgetting.purge(lake)
     with reporter.step("Search the lake") as said:

@@ -10,8 +10,9 @@ from pydantic import Field
 from pyspark.sql import SparkSession
 
 from common.command import run_command
-from common.contract import AGGREGATE, CUSTOMERS, LOGIC_VERSION, REJECTED, RUNS, SALES
+from common.contract import AGGREGATE, CUSTOMERS, GOLD_TABLES, LOGIC_VERSION, REJECTED, RUNS, SALES
 from common.errors import LakeError
+from common.gold_refresh import gold_tables_of
 from common.report import Reporter, RunReport
 from common.runs import record_run, versions_of, work_on_lake
 from common.session import check_session
@@ -19,7 +20,7 @@ from common.settings import LAKE_OPTIONS, Settings
 from common.tables import Lake
 
 JOB = "maintain"
-_MAINTAINED = (SALES, CUSTOMERS, AGGREGATE, REJECTED, RUNS)
+_MAINTAINED = (SALES, CUSTOMERS, AGGREGATE, REJECTED, RUNS, *GOLD_TABLES)
 
 
 class MaintainSettings(Settings):
@@ -49,13 +50,17 @@ def run(spark: SparkSession, settings: MaintainSettings) -> RunReport:
 
 
 def _maintain(lake: Lake, settings: MaintainSettings, report: RunReport, reporter: Reporter) -> None:
-    before = versions_of(lake)
+    lake.check_files(GOLD_TABLES)
+    before = versions_of(lake, gold_tables_of(lake))
     if before[SALES.name] is None:
         raise LakeError(f"There is no lake at {lake.place(SALES)}; load_sales makes it.")
     note = {"run_id": report.run_id, "job": JOB, "logic_version": LOGIC_VERSION}
     would = "would be " if settings.dry_run else ""
     for table in _MAINTAINED:
         with reporter.step(f"Maintain {table.name}") as said:
+            if lake.version(table) is None:
+                said.append("not there")
+                continue
             small, total = lake.files_to_compact(table)
             said.append(f"{small:,} of {total:,} files {would}put together")
             if small and not settings.dry_run:

@@ -14,10 +14,11 @@ from pyspark.sql import SparkSession
 
 from common.aggregate import aggregate_sales
 from common.command import run_command
-from common.contract import AGGREGATE, CUSTOMERS, FORGOTTEN, RUNS, SALES, TABLES, Table
+from common.contract import AGGREGATE, CUSTOMERS, FORGOTTEN, GOLD_TABLES, RUNS, SALES, TABLES, Table
 from common.errors import LakeDiffersError, LakeError, condition_of
 from common.feeds import damaged_file
 from common.findings import Finding, TableChecked, Verification
+from common.gold_refresh import Gold
 from common.integrity import check_table_files
 from common.refresh import Sources, pin_sources
 from common.report import Reporter
@@ -25,10 +26,10 @@ from common.runs import check_no_commit_is_lost
 from common.session import check_session
 from common.settings import LAKE_OPTIONS, Settings
 from common.tables import Lake
-from common.verification import Checked, check_rows, compare_groups, compare_sums, origin_of
+from common.verification import Checked, called, check_rows, compare_groups, compare_rows, compare_sums, origin_of
 
 JOB = "verify_aggregate"
-_CHECKED = (*TABLES, FORGOTTEN)
+_CHECKED = (*TABLES, FORGOTTEN, *GOLD_TABLES)
 
 
 class VerifySettings(Settings):
@@ -42,13 +43,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def run(spark: SparkSession, settings: VerifySettings) -> Verification:
-    """Check every table, and compare the aggregate with its sources. Prints what is not as it should be, then raises
-    LakeDiffersError where there is any.
+    """Check every table, and compare the computed ones with their sources. Prints what is not as it should be, then
+    raises LakeDiffersError where there is any.
     """
     check_session(spark)
     lake = Lake(spark, settings.lake, settings.catalog, settings.schema_)
     report = Verification(JOB, started_at=datetime.now(timezone.utc))
-    with Reporter(steps=len(_CHECKED) + 3, as_json=settings.json_) as reporter:
+    with Reporter(steps=len(_CHECKED) + 4, as_json=settings.json_) as reporter:
         _verify(lake, report, reporter)
     report.finished_at = datetime.now(timezone.utc)
     reporter.finish(report)
@@ -64,18 +65,21 @@ def _verify(lake: Lake, report: Verification, reporter: Reporter) -> None:
         with reporter.step(f"Check {table.name}") as said:
             said.append(_check(lake, table, report))
     with reporter.step("Compare with a full recompute") as said:
-        report.groups_compared = _compare(lake, report, _with_recompute)
+        report.groups_compared, report.sources = _compare(lake, report, AGGREGATE, report.sources, _with_recompute)
         said.append(f"{report.groups_compared:,} groups")
     with reporter.step("Compare the sums with the sales") as said:
-        report.hours_compared = _compare(lake, report, _with_sales)
+        report.hours_compared, report.sources = _compare(lake, report, AGGREGATE, report.sources, _with_sales)
         said.append(f"{report.hours_compared:,} hours")
+    with reporter.step("Compare the gold tables with a full recompute") as said:
+        _compare_gold(lake, report)
+        said.append(f"{report.gold_rows_compared:,} rows")
 
 
 def _pin(lake: Lake, report: Verification) -> None:
-    """Note the versions to look at; raises LakeError where a table is not there.
+    """Note the versions to look at; raises LakeError where a table is not there that load_sales makes.
 
-    The aggregate before its sources, and pipeline_runs before all that it names: a run that commits meanwhile is then
-    seen as changes that came after, never as some that are lost.
+    Computed tables before their sources, and pipeline_runs before all that it names: a run that commits meanwhile is
+    then seen as changes that came after, never as some that are lost.
     """
     missing: list[str] = []
     for table in reversed(_CHECKED):
@@ -83,7 +87,7 @@ def _pin(lake: Lake, report: Verification) -> None:
             version = lake.version(table)
             if version is not None:
                 report.tables.insert(0, TableChecked(table.name, lake.place(table), version))
-            elif table is not FORGOTTEN:
+            elif table in TABLES:
                 missing.insert(0, lake.place(table))
     if len(missing) == len(TABLES):
         raise LakeError(f"There is no lake at {lake.folder or lake.place(AGGREGATE)}; load_sales makes it.")
@@ -92,17 +96,24 @@ def _pin(lake: Lake, report: Verification) -> None:
     with _failures_found(report, RUNS, "tables that have lost commits"):
         check_no_commit_is_lost(lake)
     with _failures_found(report, AGGREGATE, "logs that cannot be read"):
-        origin = origin_of(lake)
-        report.sources = origin.sources
-        report.findings += origin.findings
-        report.notes += origin.notes
+        report.sources = _origin(lake, AGGREGATE, report)
+    for table, checked in _gold_checked(report):
+        with _failures_found(report, table, "logs that cannot be read"):
+            checked.made_of = _origin(lake, table, report)
+
+
+def _origin(lake: Lake, table: Table, report: Verification) -> Sources:
+    origin = origin_of(lake, table)
+    report.findings += origin.findings
+    report.notes += origin.notes
+    return origin.sources
 
 
 def _check(lake: Lake, table: Table, report: Verification) -> str:
     """Check the files and every row of a table; returns how many rows, in words."""
     checked = next((checked for checked in report.tables if checked.table == table.name), None)
     if checked is None:
-        return "not there" if table is FORGOTTEN else "not read"
+        return "not read" if table in TABLES else "not there"
     folder = lake.local_folder(table)
     problems = check_table_files(folder, everything=True) if folder else []
     if problems:
@@ -115,28 +126,57 @@ def _check(lake: Lake, table: Table, report: Verification) -> str:
     return "not read to the end"
 
 
-def _compare(lake: Lake, report: Verification, compare: Callable[[Lake, Sources], Checked]) -> int:
-    """Compare the aggregate with the sources it was made of, or with the newest ones where those can no longer be
-    read; returns how many rows were compared.
+def _compare(
+    lake: Lake,
+    report: Verification,
+    table: Table,
+    sources: Sources | None,
+    compare: Callable[[Lake, Sources], Checked],
+) -> tuple[int, Sources | None]:
+    """Compare a computed table with the sources it was made of, or with the newest ones where those can no longer be
+    read; returns how many rows were compared, and with which sources.
     """
-    if report.sources is None:
-        return 0
-    with _failures_found(report, AGGREGATE, "comparisons that failed"):
+    if sources is None:
+        return 0, None
+    with _failures_found(report, table, "comparisons that failed"):
         try:
-            outcome = compare(lake, report.sources)
+            outcome = compare(lake, sources)
         except (PySparkException, Py4JJavaError):
             newest = pin_sources(lake)
-            if report.sources == newest:
+            if sources == newest:
                 raise
             outcome = compare(lake, newest)
             report.notes.append(
-                f"The versions that the aggregate was made of ({report.sources.in_words}) can no longer be read: it is "
+                f"The versions that {called(table)} was made of ({sources.in_words}) can no longer be read: it is "
                 "compared with the newest ones, and differs where they have changed since."
             )
-            report.sources = newest
+            sources = newest
         report.findings += outcome.findings
-        return outcome.rows
-    return 0
+        return outcome.rows, sources
+    return 0, sources
+
+
+def _compare_gold(lake: Lake, report: Verification) -> None:
+    for table, checked in _gold_checked(report):
+        rows, checked.made_of = _compare(lake, report, table, checked.made_of, _with_gold(table))
+        report.gold_rows_compared += rows
+
+
+def _gold_checked(report: Verification) -> list[tuple[Table, TableChecked]]:
+    """The gold tables that are there."""
+    by_name = {checked.table: checked for checked in report.tables}
+    return [(table, by_name[table.name]) for table in GOLD_TABLES if table.name in by_name]
+
+
+def _with_gold(table: Table) -> Callable[[Lake, Sources], Checked]:
+    def compare(lake: Lake, sources: Sources) -> Checked:
+        gold = Gold(lake, sources)
+        try:
+            return compare_rows(lake.read(table, lake.version(table)), gold.rows(table), table)
+        finally:
+            gold.release()
+
+    return compare
 
 
 def _with_recompute(lake: Lake, sources: Sources) -> Checked:

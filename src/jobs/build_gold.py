@@ -1,0 +1,79 @@
+"""Bring the gold layer up to date: the tables and the view that answer questions about sales and customers."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import ClassVar
+
+from pyspark.sql import SparkSession
+
+from common.command import run_command
+from common.contract import CUSTOMERS, GOLD_TABLES, SALES, SALES_ENRICHED
+from common.errors import LakeError
+from common.gold import sales_enriched_sql
+from common.gold_refresh import pinned_gold, plan_gold, refresh_gold
+from common.report import Reporter, RunReport
+from common.runs import check_no_commit_is_lost, record_run, versions_of, work_on_lake
+from common.session import check_session
+from common.settings import LAKE_OPTIONS, Settings
+from common.tables import Lake
+
+JOB = "build_gold"
+
+
+class GoldSettings(Settings):
+    """The settings of build_gold."""
+
+    offered: ClassVar[frozenset[str]] = LAKE_OPTIONS | {"dry_run"}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    return run_command(JOB, __doc__ or "", run, argv, GoldSettings)
+
+
+def run(spark: SparkSession, settings: GoldSettings) -> RunReport:
+    """Write the rows of the gold tables that are not as sales and customers have them now; with dry_run, count them."""
+    check_session(spark)
+    steps = len(GOLD_TABLES) + (1 if settings.schema_ else 0) + (0 if settings.dry_run else 1)
+    with Reporter(steps=steps, as_json=settings.json_) as reporter:
+        report = work_on_lake(
+            spark, settings, JOB, lambda lake, report: _build(lake, settings, report, reporter), reporter
+        )
+    reporter.finish(report)
+    return report
+
+
+def _build(lake: Lake, settings: GoldSettings, report: RunReport, reporter: Reporter) -> None:
+    lake.check_files(GOLD_TABLES)
+    check_no_commit_is_lost(lake)
+    before = versions_of(lake, GOLD_TABLES)
+    if before[SALES.name] is None:
+        raise LakeError(f"There is no lake at {lake.place(SALES)}; load_sales makes it.")
+    note = {"run_id": report.run_id, "job": JOB}
+    would = "would be " if settings.dry_run else ""
+    if not settings.dry_run:
+        lake.create(GOLD_TABLES)
+    with pinned_gold(lake) as gold:
+        for table in GOLD_TABLES:
+            with reporter.step(f"Bring {table.name} up to date") as said:
+                done = plan_gold(gold, table) if settings.dry_run else refresh_gold(gold, table, note)
+                if done is None:
+                    said.append("as it should be")
+                    continue
+                report.take_gold(table, done.change, done.whole)
+                written = done.change.inserted + done.change.updated
+                said.append(f"{written:,} rows {would}written, {done.change.deleted:,} {would}removed")
+    if settings.schema_:
+        with reporter.step(f"Define {SALES_ENRICHED.name}") as said:
+            query = sales_enriched_sql(lake.name(SALES), lake.name(CUSTOMERS))
+            if lake.define_view(SALES_ENRICHED, query, only_look=settings.dry_run):
+                report.views_defined.append(SALES_ENRICHED.name)
+            said.append(f"{would}defined anew" if report.views_defined else "as it should be")
+    if not settings.dry_run:
+        with reporter.step("Record the run"):
+            record_run(lake, report, before)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,23 @@
+"""The tables of docs/gold.md, from the contract: `PYTHONPATH=src .venv/bin/python tests/gold_docs.py` prints them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from common.contract import GOLD_TABLES, SALES_ENRICHED, Relation
+
+DOCS = Path(__file__).parents[1] / "docs" / "gold.md"
+IN_DOCS: tuple[Relation, ...] = (*GOLD_TABLES, SALES_ENRICHED)
+
+
+def as_markdown(relation: Relation) -> str:
+    """What a relation is about, its grain and its columns."""
+    rows = [
+        f"| `{column.name}` | {column.type}{', may be null' if column.nullable else ''} | {column.comment} |"
+        for column in relation.columns
+    ]
+    return "\n".join([f"## {relation.name}", relation.comment, "", "| column | type | |", "|---|---|---|", *rows])
+
+
+if __name__ == "__main__":
+    print("\n\n".join(map(as_markdown, IN_DOCS)))
