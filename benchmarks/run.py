@@ -50,6 +50,10 @@ class Bench:
         self.reports.setdefault(name, []).append(report)
         return report
 
+    def maintain(self, name: str, lake: Path) -> None:
+        """Do what is done once a day."""
+        self._measure(name, [f"{ROOT}/spark-submit.sh", "maintain", "--json", f"--lake={lake}"])
+
     def other(self, way: str, target: Path, sales: Path, customers: Path, name: str | None = None) -> None:
         """Run another way: with Spark under its usual settings and Delta where it needs it."""
         name = name or way
@@ -158,6 +162,7 @@ def _history(bench: Bench, hours: int) -> tuple[Path, Path, Path]:
     sales = data.arrived(data.write_sales(folder / "sales.csv", rows, options.customers, hours, options.seed), 2)
     people = data.arrived(data.write_customers(folder / "customer.csv", options.customers, options.seed), 1)
     bench.ours(f"first load, {hours:,} hours", folder / "lake", sales, people)
+    bench.maintain(f"maintain, {hours:,} hours", folder / "lake")
     return sales, people, folder
 
 

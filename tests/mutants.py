@@ -78,16 +78,21 @@ MUTANTS = (
         "test_crashes.py::test_a_run_that_died_between_two_tables_is_finished_by_the_next",
     ),
     Mutant(
+        "5. A killed run leaves nothing that the next does not finish",
+        "a log without a commit, of a run that died while it created the table, stays",
+        "common/tables.py",
+        "remove_log_without_commits(folder)",
+        "pass",
+        "test_crashes.py::test_a_run_that_died_while_it_created_tables_is_finished_by_the_next",
+    ),
+    Mutant(
         "6. TRANSACTION_ID is unique over all hours",
         "an id is looked for only in the hour that the new row names",
         "common/decisions.py",
-        'hours_in(held.select(key, HOUR).join(keys, on=key, how="left_semi"))',
-        "hours_in(\n"
-        "        held.select(key, HOUR).join(\n"
-        '            intake.accepted.select(key, hour_of(F.col("TRANSACTION_DATE")).alias(HOUR)),\n'
-        "            on=[key, HOUR],\n"
-        '            how="left_semi",\n'
-        "        )\n"
+        "return hours_of(lake.read(SALES, version).select(key, HOUR), intake.accepted.select(key))",
+        "return hours_of(\n"
+        "        lake.read(SALES, version).select(key, HOUR),\n"
+        '        intake.accepted.select(key, hour_of(F.col("TRANSACTION_DATE")).alias(HOUR)),\n'
         "    )",
         "test_load_incrementally.py::test_an_unknown_customer_is_completed_and_a_moved_sale_leaves_nothing_behind",
     ),
@@ -98,6 +103,14 @@ MUTANTS = (
         "_TOKEN: str(before + 1),",
         "",
         "test_other_writers.py::test_of_two_writers_that_saw_the_same_version_one_is_refused",
+    ),
+    Mutant(
+        "6. TRANSACTION_ID is unique over all hours",
+        "an id is looked for in the index of ids, and not in what came after it",
+        "common/id_index.py",
+        "return held if covered == version else held.union(_came_after(lake, covered, version))",
+        "return held",
+        "test_id_index.py::test_ids_are_found_without_a_look_at_other_hours",
     ),
     Mutant(
         "6. The order of arrival decides",
@@ -132,6 +145,14 @@ MUTANTS = (
         "test_time_zones.py::test_two_hours_with_one_name_on_the_clock_of_the_session_stay_two",
     ),
     Mutant(
+        "Gold equals a full recompute",
+        "hours that have changed are not recomputed in sales_hourly",
+        "common/gold_refresh.py",
+        "return self._pending_hours(recorded)",
+        "return None",
+        "test_gold.py::test_gold_follows_late_rows_corrections_and_customers",
+    ),
+    Mutant(
         "6. A correction is applied",
         "a MERGE of corrections only adds rows",
         "jobs/load_sales.py",
@@ -143,7 +164,7 @@ MUTANTS = (
         "A damaged lake is refused",
         "no look at the files before a run",
         "common/runs.py",
-        "lake.check_files((*TABLES, FORGOTTEN))",
+        "lake.check_files((*TABLES, *OPTIONAL_TABLES))",
         "pass",
         "test_damaged_lakes.py::test_a_damaged_file_is_named_and_the_repair_that_is_named_works",
     ),

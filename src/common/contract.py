@@ -253,6 +253,21 @@ FORGOTTEN = Table(
     stats=(),
 )
 
+SALE_IDS = Table(
+    name="sale_ids",
+    about="An index of ids, up to the version of sales_data_partitioned that its last commit names",
+    grain="One row per id of a sale, as a hash, and hour that the sale is or was in",
+    columns=(
+        Column("id_hash", "bigint", "xxhash64 of the TRANSACTION_ID"),
+        Column(HOUR, "timestamp", "An hour in which the sale is, or was before it was corrected"),
+    ),
+    key=("id_hash", HOUR),
+    stats=(),
+    computed_from=(SALES.name,),
+    logic_version=1,
+)
+
+# What load_sales makes; the others come with the job that needs them.
 TABLES = (SALES, CUSTOMERS, AGGREGATE, REJECTED, RUNS)
 
 # The gold layer: what build_gold computes from sales and customers. docs/gold.md explains it.
@@ -435,3 +450,6 @@ SALES_ENRICHED = View(
     ),
     key=("TRANSACTION_ID",),
 )
+
+# Those that load_sales reads where they are there.
+OPTIONAL_TABLES = (FORGOTTEN, SALE_IDS)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from common import arrivals, quality
-from common.contract import HOUR, Feed, Table
+from common.contract import HOUR, SALES, Feed, Table
 from common.errors import DataRefusedError
+from common.id_index import hours_by_id, id_hash
 from common.intake import FORGOTTEN_RULE, ROW, Intake
 from common.ledger import FeedLedger, RuleCount
 from common.quality import QualityRules
@@ -66,7 +70,7 @@ def decide(
     rows = intake.accepted
     if is_of_sales:
         rows = arrivals.with_known_customer(rows, *customers).withColumn(HOUR, hour_of(F.col("TRANSACTION_DATE")))
-        held_hours = [] if version is None else _hours_holding(held, intake)
+        held_hours = [] if version is None else _hours_holding(lake, version, intake)
         held = held.where(hours_condition(HOUR, held_hours))
     outcomes = _outcomes(rows, held, feed, rules).persist()
 
@@ -216,10 +220,20 @@ def _count_outcomes(outcomes: DataFrame, is_of_sales: bool, intake: Intake) -> _
     return counts
 
 
-def _hours_holding(held: DataFrame, intake: Intake) -> list[datetime]:
-    """The hours in which the lake holds any key of the rows: a look at one narrow column of every hour."""
+def _hours_holding(lake: Lake, version: int, intake: Intake) -> list[datetime]:
+    """The hours in which the lake may hold any id of the rows: from the index of ids, or else from a look at one narrow
+    column of every hour.
+    """
     key = intake.feed.key
-    keys = intake.accepted.select(key)
-    if intake.rows_read <= _MOST_BROADCAST:
-        keys = F.broadcast(keys)
-    return hours_in(held.select(key, HOUR).join(keys, on=key, how="left_semi"))
+
+    def hours_of(held: DataFrame, keys: DataFrame) -> list[datetime]:
+        if intake.rows_read <= _MOST_BROADCAST:
+            keys = F.broadcast(keys)
+        return hours_in(held.join(keys, on=keys.columns, how="left_semi"))
+
+    indexed = hours_by_id(lake, version)
+    if indexed is not None:
+        # Where the changes since the index can no longer be read, all hours are looked through.
+        with suppress(PySparkException, Py4JJavaError):
+            return hours_of(indexed, intake.accepted.select(id_hash(key)))
+    return hours_of(lake.read(SALES, version).select(key, HOUR), intake.accepted.select(key))

@@ -14,13 +14,24 @@ from urllib.parse import unquote
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from common.contract import AGGREGATE, CUSTOMERS, FORGOTTEN, GOLD_TABLES, HOUR, REJECTED, RUNS, SALES, Table
+from common.contract import (
+    AGGREGATE,
+    CUSTOMERS,
+    FORGOTTEN,
+    GOLD_TABLES,
+    HOUR,
+    OPTIONAL_TABLES,
+    REJECTED,
+    RUNS,
+    SALES,
+    Table,
+)
 from common.tables import Lake
 from common.values import hours_in
 
 # What a customer did is in these, or counted in them.
 _ABOUT_CUSTOMERS = (SALES, CUSTOMERS, AGGREGATE, REJECTED, *GOLD_TABLES)
-_ALL = (*_ABOUT_CUSTOMERS, RUNS, FORGOTTEN)
+_ALL = (*_ABOUT_CUSTOMERS, RUNS, *OPTIONAL_TABLES)
 # What stands between the words of a raw line.
 _SEPARATORS = re.compile(r"[,\"\s]+")
 # Parts of a commit that hold no text of the rows: counts, paths that name hours, and the table's own description.

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from common.contract import AGGREGATE, GOLD_TABLES, Table
+from common.contract import AGGREGATE, GOLD_TABLES, SALE_IDS, Table
 from common.delta_log import Log, actions_of, commit_path, read_log
 from common.errors import LakeError
 
@@ -83,8 +83,9 @@ def repair_of(table: Table) -> str:
     """What a person does about a damaged table."""
     if table is AGGREGATE:
         return f"Delete the folder of {table.name} and run again: the aggregate is computed anew."
-    if table in GOLD_TABLES:
-        return f"Delete the folder of {table.name} and run build_gold: it is computed anew."
+    if table is SALE_IDS or table in GOLD_TABLES:
+        job = "maintain" if table is SALE_IDS else "build_gold"
+        return f"Delete the folder of {table.name} and run {job}: it is computed anew."
     return (
         f"Bring the file back from a backup. Without one, delete the folder of {table.name}, or, where only the newest "
         "commit is damaged, that commit with its .crc files, hidden ones too; then load the files that it came from "

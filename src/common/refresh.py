@@ -6,7 +6,7 @@ could leave behind. Where its past is not clearly ours, the table is recomputed 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -141,6 +141,19 @@ def differing_rows(held: DataFrame, recomputed: DataFrame, table: Table) -> Data
 
 def recorded_sources(lake: Lake, table: Table) -> Sources | str:
     """The source versions in the last commit of a computed table, or why they cannot be relied on."""
+    last = last_of_a_run(lake, table)
+    if isinstance(last, str):
+        return last
+    return Sources(
+        sales_version=int(str(last.note["sales_version"])),
+        sales_at=str(last.note["sales_at"]),
+        customers_version=int(str(last.note["customers_version"])),
+        customers_at=str(last.note["customers_at"]),
+    )
+
+
+def last_of_a_run(lake: Lake, table: Table) -> Commit | str:
+    """The last commit of a computed table that is no maintenance, or why it is not clearly that of a run of ours."""
     last = None
     for limit in _LOOK_BACK:
         history = lake.history(table, limit)
@@ -155,12 +168,7 @@ def recorded_sources(lake: Lake, table: Table) -> Sources | str:
         return f"someone else wrote it just before version {last.version}"
     if last.note["logic_version"] != table.logic_version:
         return f"it was computed by logic version {last.note['logic_version']}, this is {table.logic_version}"
-    return Sources(
-        sales_version=int(str(last.note["sales_version"])),
-        sales_at=str(last.note["sales_at"]),
-        customers_version=int(str(last.note["customers_version"])),
-        customers_at=str(last.note["customers_at"]),
-    )
+    return last
 
 
 def changed_groups(lake: Lake, recorded: Sources, sources: Sources) -> DataFrame:
@@ -229,36 +237,43 @@ def _refresh_whole(lake: Lake, sources: Sources, note: Mapping[str, object], *, 
 
 def why_not_incremental(lake: Lake, recorded: Sources, sources: Sources) -> str | None:
     """Why what changed between two pairs of source versions cannot be told from the tables alone; None where it can."""
-    for table, since in _changing_commits(lake, recorded, sources):
-        if isinstance(since, str):
-            return since
-        for commit in since:
-            if "run_id" not in commit.note or commit.operation == "RESTORE":
-                return f"version {commit.version} of {table.name} ({commit.operation}) is not a run's"
+    return why_unclear(lake, SALES, recorded.sales_version, recorded.sales_at, sources.sales_version) or why_unclear(
+        lake, CUSTOMERS, recorded.customers_version, recorded.customers_at, sources.customers_version
+    )
+
+
+def why_unclear(lake: Lake, table: Table, version: int, at: str, now: int) -> str | None:
+    """Why the change feed of a source, from the version that was committed `at` a time to the version `now`, does not
+    say all that changed; None where it does.
+    """
+    since = _commits_since(lake, table, version, at, now)
+    if isinstance(since, str):
+        return since
+    for commit in since:
+        if "run_id" not in commit.note or commit.operation == "RESTORE":
+            return f"version {commit.version} of {table.name} ({commit.operation}) is not a run's"
     return None
 
 
 def is_in_step(lake: Lake, recorded: Sources, sources: Sources) -> bool:
     """Whether both pairs of source versions have the same rows: there was nothing but maintenance in between."""
-    return all(since == [] for _, since in _changing_commits(lake, recorded, sources))
+    of_sales = _commits_since(lake, SALES, recorded.sales_version, recorded.sales_at, sources.sales_version)
+    of_customers = _commits_since(
+        lake, CUSTOMERS, recorded.customers_version, recorded.customers_at, sources.customers_version
+    )
+    return of_sales == of_customers == []
 
 
-def _changing_commits(lake: Lake, recorded: Sources, sources: Sources) -> Iterator[tuple[Table, list[Commit] | str]]:
-    """For each source the commits since the recorded version that may have changed rows, or why they are not known."""
-    for table, version, at, now in (
-        (SALES, recorded.sales_version, recorded.sales_at, sources.sales_version),
-        (CUSTOMERS, recorded.customers_version, recorded.customers_at, sources.customers_version),
-    ):
-        if version > now:
-            yield table, f"{table.name} was made anew"
-            continue
-        *since, last = lake.history(table, limit=now - version + 1)
-        if last.version != version:
-            yield table, f"the log of {table.name} does not reach back to version {version}"
-        elif last.at.isoformat() != at:
-            yield table, f"{table.name} was made anew"
-        else:
-            yield table, [commit for commit in since if commit.operation not in _MAINTENANCE]
+def _commits_since(lake: Lake, table: Table, version: int, at: str, now: int) -> list[Commit] | str:
+    """The commits after a version that may have changed rows, newest first, or why they are not known."""
+    if version > now:
+        return f"{table.name} was made anew"
+    *since, last = lake.history(table, limit=now - version + 1)
+    if last.version != version:
+        return f"the log of {table.name} does not reach back to version {version}"
+    if last.at.isoformat() != at:
+        return f"{table.name} was made anew"
+    return [commit for commit in since if commit.operation not in _MAINTENANCE]
 
 
 def _sums_agree(lake: Lake, sources: Sources, hours: list[datetime] | None) -> bool:

@@ -13,9 +13,9 @@ from pyspark.sql import SparkSession
 from common.contract import (
     AGGREGATE,
     CUSTOMERS,
-    FORGOTTEN,
     GOLD_TABLES,
     LOGIC_VERSION,
+    OPTIONAL_TABLES,
     REJECTED,
     RUNS,
     SALES,
@@ -57,7 +57,7 @@ def work_on_lake(spark: SparkSession, settings: Settings, job: str, work: Work, 
                 settings_hash=settings.hash(),
             )
             try:
-                lake.check_files((*TABLES, FORGOTTEN))
+                lake.check_files((*TABLES, *OPTIONAL_TABLES))
                 work(lake, report)
                 return report
             except LakeConflictError as error:

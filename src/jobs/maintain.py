@@ -1,4 +1,6 @@
-"""Keep the tables fast: put small data files together, and delete those that only versions of long ago have."""
+"""Keep the lake fast: index the ids of the sales, put small data files together, and delete those that only versions of
+long ago have.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +11,9 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 from pyspark.sql import SparkSession
 
+from common import id_index
 from common.command import run_command
-from common.contract import AGGREGATE, CUSTOMERS, GOLD_TABLES, LOGIC_VERSION, REJECTED, RUNS, SALES
+from common.contract import GOLD_TABLES, LOGIC_VERSION, OPTIONAL_TABLES, SALE_IDS, SALES, TABLES
 from common.errors import LakeError
 from common.gold_refresh import gold_tables_of
 from common.report import Reporter, RunReport
@@ -20,7 +23,7 @@ from common.settings import LAKE_OPTIONS, Settings
 from common.tables import Lake
 
 JOB = "maintain"
-_MAINTAINED = (SALES, CUSTOMERS, AGGREGATE, REJECTED, RUNS, *GOLD_TABLES)
+_MAINTAINED = (*TABLES, *OPTIONAL_TABLES, *GOLD_TABLES)
 
 
 class MaintainSettings(Settings):
@@ -39,9 +42,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def run(spark: SparkSession, settings: MaintainSettings) -> RunReport:
-    """Compact every table, then delete what is older than `retain_hours`; with dry_run, only say how much there is."""
+    """Index the ids, compact every table, then delete what is older than `retain_hours`; with dry_run, only say how
+    much there is to compact and to delete.
+    """
     check_session(spark)
-    with Reporter(steps=len(_MAINTAINED) + (0 if settings.dry_run else 1), as_json=settings.json_) as reporter:
+    with Reporter(steps=len(_MAINTAINED) + (0 if settings.dry_run else 2), as_json=settings.json_) as reporter:
         report = work_on_lake(
             spark, settings, JOB, lambda lake, report: _maintain(lake, settings, report, reporter), reporter
         )
@@ -56,6 +61,9 @@ def _maintain(lake: Lake, settings: MaintainSettings, report: RunReport, reporte
         raise LakeError(f"There is no lake at {lake.place(SALES)}; load_sales makes it.")
     note = {"run_id": report.run_id, "job": JOB, "logic_version": LOGIC_VERSION}
     would = "would be " if settings.dry_run else ""
+    if not settings.dry_run:
+        with reporter.step("Index the ids of the sales"):
+            report.take_commit(SALE_IDS, id_index.extend(lake, note))
     for table in _MAINTAINED:
         with reporter.step(f"Maintain {table.name}") as said:
             if lake.version(table) is None:

@@ -12,9 +12,20 @@ from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
+from common import id_index
 from common.aggregate import aggregate_sales
 from common.command import run_command
-from common.contract import AGGREGATE, CUSTOMERS, FORGOTTEN, GOLD_TABLES, RUNS, SALES, TABLES, Table
+from common.contract import (
+    AGGREGATE,
+    CUSTOMERS,
+    GOLD_TABLES,
+    OPTIONAL_TABLES,
+    RUNS,
+    SALE_IDS,
+    SALES,
+    TABLES,
+    Table,
+)
 from common.errors import LakeDiffersError, LakeError, condition_of
 from common.feeds import damaged_file
 from common.findings import Finding, TableChecked, Verification
@@ -29,7 +40,7 @@ from common.tables import Lake
 from common.verification import Checked, called, check_rows, compare_groups, compare_rows, compare_sums, origin_of
 
 JOB = "verify_aggregate"
-_CHECKED = (*TABLES, FORGOTTEN, *GOLD_TABLES)
+_CHECKED = (*TABLES, *OPTIONAL_TABLES, *GOLD_TABLES)
 
 
 class VerifySettings(Settings):
@@ -49,7 +60,7 @@ def run(spark: SparkSession, settings: VerifySettings) -> Verification:
     check_session(spark)
     lake = Lake(spark, settings.lake, settings.catalog, settings.schema_)
     report = Verification(JOB, started_at=datetime.now(timezone.utc))
-    with Reporter(steps=len(_CHECKED) + 4, as_json=settings.json_) as reporter:
+    with Reporter(steps=len(_CHECKED) + 5, as_json=settings.json_) as reporter:
         _verify(lake, report, reporter)
     report.finished_at = datetime.now(timezone.utc)
     reporter.finish(report)
@@ -70,6 +81,8 @@ def _verify(lake: Lake, report: Verification, reporter: Reporter) -> None:
     with reporter.step("Compare the sums with the sales") as said:
         report.hours_compared, report.sources = _compare(lake, report, AGGREGATE, report.sources, _with_sales)
         said.append(f"{report.hours_compared:,} hours")
+    with reporter.step("Compare the index of ids with the sales") as said:
+        said.append(_compare_index(lake, report))
     with reporter.step("Compare the gold tables with a full recompute") as said:
         _compare_gold(lake, report)
         said.append(f"{report.gold_rows_compared:,} rows")
@@ -154,6 +167,19 @@ def _compare(
         report.findings += outcome.findings
         return outcome.rows, sources
     return 0, sources
+
+
+def _compare_index(lake: Lake, report: Verification) -> str:
+    """See that the index has every id of the sales that it covers; returns how many, in words."""
+    with _failures_found(report, SALE_IDS, "comparisons that failed"):
+        compared = id_index.missing(lake)
+        if compared is None:
+            return "none that is relied on"
+        missing, ids = compared
+        if missing:
+            report.findings.append(Finding(SALE_IDS.name, "ids of the sales that are missing", missing))
+        return f"{ids:,} ids"
+    return "not read to the end"
 
 
 def _compare_gold(lake: Lake, report: Verification) -> None:

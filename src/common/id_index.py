@@ -1,0 +1,84 @@
+"""Which hours a sale's id may be in, looked up in a few files instead of in those of every hour.
+
+`sale_ids` belongs to the version of the sales that its own last commit names. What came after that is in the change
+feed of the sales. Where there is no index, or its past is not clearly ours, every hour is looked through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from common.contract import HOUR, SALE_IDS, SALES
+from common.refresh import last_of_a_run, why_unclear
+from common.tables import Commit, Lake
+
+
+def hours_by_id(lake: Lake, version: int) -> DataFrame | None:
+    """One row or more per id that the sales hold at a version: the hash of the id, and an hour that it is in or was in.
+    None where the index cannot tell.
+    """
+    covered = _covered(lake, version)
+    if covered is None:
+        return None
+    held = lake.read(SALE_IDS, lake.version(SALE_IDS))
+    return held if covered == version else held.union(_came_after(lake, covered, version))
+
+
+def extend(lake: Lake, note: Mapping[str, object]) -> Commit | None:
+    """Have the index cover the newest version of the sales, in one commit or none; makes it where it is not there."""
+    sales = lake.newest(SALES)
+    assert sales is not None
+    of_sales = {"sales_version": sales.version, "sales_at": sales.at.isoformat()}
+    note = {**note, "logic_version": SALE_IDS.logic_version, **of_sales}
+    covered = _covered(lake, sales.version)
+    if covered == sales.version:
+        return None
+    if covered is not None:
+        # Where the changes can no longer be read, it is made anew.
+        with suppress(PySparkException, Py4JJavaError):
+            return lake.insert_missing(SALE_IDS, _came_after(lake, covered, sales.version), note=note)
+    lake.create([SALE_IDS])
+    return lake.replace(SALE_IDS, hashed(lake.read(SALES, sales.version)), note=note)
+
+
+def id_hash(key: str) -> Column:
+    """The hash under which the index has an id: two ids may share one, and then an hour is looked into in vain."""
+    return F.xxhash64(key).alias("id_hash")
+
+
+def missing(lake: Lake) -> tuple[int, int] | None:
+    """How many ids of the sales the index lacks at the version that it covers, and how many there are; None where no
+    run relies on it.
+    """
+    newest = lake.version(SALES)
+    covered = None if newest is None else _covered(lake, newest)
+    if covered is None:
+        return None
+    ids = hashed(lake.read(SALES, covered))
+    held = lake.read(SALE_IDS, lake.version(SALE_IDS))
+    return ids.join(held, on=held.columns, how="left_anti").count(), ids.count()
+
+
+def hashed(sales: DataFrame) -> DataFrame:
+    """The rows of the index for some sales, each once."""
+    return sales.select(id_hash("TRANSACTION_ID"), HOUR).distinct()
+
+
+def _came_after(lake: Lake, covered: int, version: int) -> DataFrame:
+    came = lake.changes(SALES, covered, version).where("_change_type IN ('insert', 'update_postimage')")
+    return hashed(came)
+
+
+def _covered(lake: Lake, version: int) -> int | None:
+    """The version of the sales up to which the index has every id; None where there is no index to rely on."""
+    last = last_of_a_run(lake, SALE_IDS)
+    if isinstance(last, str):
+        return None
+    covered = int(str(last.note["sales_version"]))
+    return None if why_unclear(lake, SALES, covered, str(last.note["sales_at"]), version) else covered
