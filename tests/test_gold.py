@@ -18,9 +18,9 @@ from common.contract import (
     TABLES,
     Table,
 )
-from common.gold import sales_enriched_sql
 from common.gold_refresh import pinned_gold, plan_gold
 from common.refresh import recorded_sources
+from common.statements import sales_enriched_sql
 from common.tables import Lake
 from expected_gold import assert_gold_is_right, database_of, gold_by_duckdb, gold_versions, in_order, plain
 from gold_docs import DOCS, IN_DOCS, as_markdown

@@ -1,4 +1,4 @@
-"""The gold tables as functions of sales and customers, and the view sales_enriched as SQL: their only definitions.
+"""The gold tables as functions of sales and customers: their only definition.
 
 What each column means is in contract.py; docs/gold.md says why.
 """
@@ -13,7 +13,6 @@ from common.contract import (
     CUSTOMER_SUMMARY,
     HOUR,
     PRODUCT_PERFORMANCE,
-    SALES_ENRICHED,
     SALES_HOURLY,
 )
 
@@ -150,16 +149,6 @@ def customer_segments(summary: DataFrame) -> DataFrame:
         .otherwise("hibernating")
     )
     return scored.withColumn("SEGMENT", segment).select(*CUSTOMER_SEGMENTS.column_names)
-
-
-def sales_enriched_sql(sales: str, customers: str) -> str:
-    """The query of the view sales_enriched over two tables, named as SQL names them; for Spark and DuckDB alike."""
-    of_customer = {"NAME", "AGE", "COUNTRY"}
-    computed = {"AMOUNT": "s.QUANTITY * CAST(s.PRICE AS DECIMAL(38, 2)) AS AMOUNT"}
-    columns = [
-        computed.get(name, f"{'c' if name in of_customer else 's'}.{name}") for name in SALES_ENRICHED.column_names
-    ]
-    return f"SELECT {', '.join(columns)} FROM {sales} AS s LEFT JOIN {customers} AS c ON c.CUSTOMER_ID = s.CUSTOMER_ID"
 
 
 def _amount() -> Column:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timezone
 
-from common.contract import Table, View
+from common.contract import SALES_ENRICHED, Table, View
 
 # More hours than this are named by the first and the last one.
 _MAX_HOUR_LITERALS = 1000
@@ -52,6 +52,16 @@ def create_statement(name: str, table: Table) -> str:
 def create_view_statement(name: str, view: View, query: str) -> str:
     columns = ", ".join(f"{quoted(column.name)} COMMENT {_literal(column.comment)}" for column in view.columns)
     return f"CREATE OR REPLACE VIEW {name} ({columns}) COMMENT {_literal(view.comment)} AS {query}"
+
+
+def sales_enriched_sql(sales: str, customers: str) -> str:
+    """The query of the view sales_enriched over two tables, named as SQL names them; for Spark and DuckDB alike."""
+    of_customer = {"NAME", "AGE", "COUNTRY"}
+    computed = {"AMOUNT": "s.QUANTITY * CAST(s.PRICE AS DECIMAL(38, 2)) AS AMOUNT"}
+    columns = [
+        computed.get(name, f"{'c' if name in of_customer else 's'}.{name}") for name in SALES_ENRICHED.column_names
+    ]
+    return f"SELECT {', '.join(columns)} FROM {sales} AS s LEFT JOIN {customers} AS c ON c.CUSTOMER_ID = s.CUSTOMER_ID"
 
 
 def quoted(part: str) -> str:

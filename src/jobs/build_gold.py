@@ -11,12 +11,12 @@ from pyspark.sql import SparkSession
 from common.command import run_command
 from common.contract import CUSTOMERS, GOLD_TABLES, SALES, SALES_ENRICHED
 from common.errors import LakeError
-from common.gold import sales_enriched_sql
 from common.gold_refresh import pinned_gold, plan_gold, refresh_gold
 from common.report import Reporter, RunReport
 from common.runs import check_no_commit_is_lost, record_run, versions_of, work_on_lake
 from common.session import check_session
 from common.settings import LAKE_OPTIONS, Settings
+from common.statements import sales_enriched_sql
 from common.tables import Lake
 
 JOB = "build_gold"

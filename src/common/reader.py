@@ -1,0 +1,169 @@
+"""Query a lake: all tables as one run left them, so that a load at work meanwhile changes nothing under a query.
+
+    lake = open_lake("lake")                      # without Spark: delta-rs reads, DuckDB answers
+    lake.sql("SELECT * FROM product_performance").df()
+
+    lake = open_lake_in_spark(spark, "lake")      # the same tables as temporary views of a Spark session
+    lake.sql("SELECT * FROM product_performance").show()
+
+Neither writes, nor takes the lake's lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+from common.contract import CUSTOMERS, GOLD_TABLES, RUNS, SALES, SALES_ENRICHED
+from common.statements import quoted, sales_enriched_sql
+
+if TYPE_CHECKING:
+    import duckdb
+    from pyspark.sql import DataFrame, SparkSession
+
+Answer_co = TypeVar("Answer_co", covariant=True)
+
+
+class RunNotFoundError(LookupError):
+    """There is no lake, or no run of that id; the message says which there are."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One row of pipeline_runs: which job ended when, and the version that it left each table with."""
+
+    run_id: str
+    job: str
+    finished_at: datetime
+    versions: Mapping[str, int]
+
+    @property
+    def has_gold(self) -> bool:
+        """Whether the gold tables are as this run left sales and customers."""
+        return all(table.name in self.versions for table in GOLD_TABLES)
+
+
+class _Answers(Protocol[Answer_co]):
+    def __call__(self, query: str, /) -> Answer_co: ...
+
+
+@dataclass(frozen=True)
+class LakeAtRun(Generic[Answer_co]):
+    """The tables of a lake as `run` left them. `runs` are all the runs that can be asked for, oldest first."""
+
+    run: Run
+    runs: Sequence[Run]
+    sql: _Answers[Answer_co]
+
+    @property
+    def tables(self) -> list[str]:
+        """The names that `sql` knows: the tables, and the view sales_enriched."""
+        return [*self.run.versions, SALES_ENRICHED.name]
+
+
+def open_lake(
+    folder: str, run_id: str | None = None, storage_options: Mapping[str, str] | None = None
+) -> LakeAtRun[duckdb.DuckDBPyRelation]:
+    """Open a lake without Spark. `run_id` names a run, else it is the newest one that left gold tables, if any did.
+
+    `storage_options` are those of delta-rs, for a lake on an object store. Times are shown in UTC. Raises
+    RunNotFoundError.
+    """
+    import duckdb
+    from deltalake import DeltaTable
+    from deltalake.exceptions import TableNotFoundError
+
+    options = dict(storage_options or {})
+    try:
+        runs = DeltaTable(f"{folder}/{RUNS.name}", storage_options=options).to_pyarrow_table(
+            columns=["run_id", "job", "finished_at", "tables"]
+        )
+    except TableNotFoundError as error:
+        raise RunNotFoundError(f"There is no lake at {folder}: load_sales makes it.") from error
+    found = _runs(runs.to_pylist())
+    run = _chosen(found, run_id, folder)
+    database = duckdb.connect()
+    database.execute("SET TimeZone = 'UTC'")
+    for name, version in run.versions.items():
+        table = DeltaTable(f"{folder}/{name}", version=version, storage_options=options)
+        database.register(name, table.to_pyarrow_dataset())
+    database.execute(f"CREATE VIEW {SALES_ENRICHED.name} AS {sales_enriched_sql(SALES.name, CUSTOMERS.name)}")
+    return LakeAtRun(run, found, database.sql)
+
+
+def open_lake_in_spark(
+    spark: SparkSession,
+    folder: str | None = None,
+    run_id: str | None = None,
+    *,
+    catalog: str | None = None,
+    schema: str | None = None,
+) -> LakeAtRun[DataFrame]:
+    """Open a lake in a folder, or in a catalog's schema, in Spark: its tables become temporary views. The rest is as in
+    `open_lake`; so that times are shown in UTC, have `spark.sql.session.timeZone` say so.
+    """
+    place = [part for part in (catalog, schema) if part]
+
+    def name_of(table: str) -> str:
+        return ".".join(map(quoted, ["delta", f"{folder}/{table}"] if folder else [*place, table]))
+
+    from pyspark.errors import AnalysisException
+
+    try:
+        rows = spark.sql(f"SELECT run_id, job, unix_micros(finished_at), tables FROM {name_of(RUNS.name)}").collect()
+    except AnalysisException as error:
+        raise RunNotFoundError(f"There is no lake at {folder or '.'.join(place)}: load_sales makes it.") from error
+    # A time that Spark hands over is one on the clock of this machine, whatever the session's zone.
+    epoch = datetime.fromtimestamp(0, timezone.utc)
+    found = _runs(
+        [
+            {"run_id": run_id, "job": job, "finished_at": epoch + timedelta(microseconds=micros), "tables": tables}
+            for run_id, job, micros, tables in rows
+        ]
+    )
+    run = _chosen(found, run_id, folder or ".".join(place))
+    tables = {
+        name: spark.sql(f"SELECT * FROM {name_of(name)} VERSION AS OF {version}")
+        for name, version in run.versions.items()
+    }
+
+    def sql(query: str, /) -> DataFrame:
+        # Another lake, or the same at another run, may have been opened since: a view is named anew for each query.
+        for name, rows in tables.items():
+            rows.createOrReplaceTempView(name)
+        spark.sql(sales_enriched_sql(SALES.name, CUSTOMERS.name)).createOrReplaceTempView(SALES_ENRICHED.name)
+        return spark.sql(query)
+
+    return LakeAtRun(run, found, sql)
+
+
+def _runs(rows: Sequence[Mapping[str, Any]]) -> list[Run]:
+    """The runs that left tables, oldest first."""
+    runs = [
+        Run(
+            run_id=row["run_id"],
+            job=row["job"],
+            finished_at=row["finished_at"],
+            versions={
+                table["table"]: table["version_written"]
+                for table in row["tables"]
+                if table["version_written"] is not None
+            },
+        )
+        for row in rows
+    ]
+    return sorted((run for run in runs if run.versions), key=lambda run: run.finished_at)
+
+
+def _chosen(runs: Sequence[Run], run_id: str | None, place: str) -> Run:
+    if not runs:
+        raise RunNotFoundError(f"No run has left a table in the lake at {place} yet.")
+    if run_id is None:
+        return next((run for run in reversed(runs) if run.has_gold), runs[-1])
+    chosen = next((run for run in runs if run.run_id == run_id), None)
+    if chosen is None:
+        newest = ", ".join(f"{run.run_id} ({run.job})" for run in runs[:-6:-1])
+        raise RunNotFoundError(f"No run of the lake at {place} is called {run_id}; the newest are {newest}.")
+    return chosen
