@@ -42,7 +42,7 @@ def test_a_file_in_another_encoding_refuses_the_run_and_names_the_row(bench: Wor
         (["--transactions=nowhere.csv"], "There is no file at"),
         (["--max-rejected-share=lots"], "max_rejected_share"),
         (["--customers={{customers}}"], "placeholder that nobody filled in"),
-        (["--env=production"], "there are: cluster, local"),
+        (["--env=production"], "there are: cluster, local, managed"),
         (["--quality-rules=nowhere.yml"], "Cannot read the quality rules"),
         (["--schema=sales", "--lake=lake"], "name where the tables are"),
     ],

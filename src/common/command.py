@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from pyspark.logger import PySparkLogger
 from pyspark.sql import SparkSession
@@ -27,6 +28,23 @@ def run_command(
         for logger in ("DataFrameQueryContextLogger", "SQLQueryContextLogger"):
             PySparkLogger.getLogger(logger).disabled = True
     arguments = vars(argument_parser(job, description, kind).parse_args(argv))
+    return finished(_attempt(job, run, arguments, kind), argv)
+
+
+def finished(exit_code: int, argv: Sequence[str] | None) -> int:
+    """The exit code. Without `argv` the job is the program, and leaves with that code where it is not 0.
+
+    A platform that calls the entry point of a wheel looks at what it raises and not at what it returns, and takes
+    `sys.exit(0)` for a failure.
+    """
+    if argv is None and exit_code:
+        sys.exit(exit_code)
+    return exit_code
+
+
+def _attempt(
+    job: str, run: Callable[[SparkSession, AnySettings], object], arguments: dict[str, Any], kind: type[AnySettings]
+) -> int:
     try:
         settings = load_settings(arguments, kind)
         spark = SparkSession.builder.appName(job).getOrCreate()

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from common.command import finished
 from common.contract import CUSTOMERS_FEED, TRANSACTIONS
 from common.errors import SalesLakehouseError
 
@@ -62,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _write(options.folder / "transactions.csv", TRANSACTIONS.column_names, sales)
     except OSError as error:
         print(f"make_sample: cannot write {error.filename}: {error.strerror}", file=sys.stderr)
-        return SalesLakehouseError.exit_code
+        return finished(SalesLakehouseError.exit_code, argv)
     counts = f"{options.transactions:,} transactions and {options.customers:,} customers"
     print(f"make_sample: {counts} in {options.folder}", file=sys.stderr)
     return 0
