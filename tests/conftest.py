@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pyspark.sql import SparkSession
+from pyspark.sql import SparkSession, is_remote
 
 from batteries import Battery, record
 from canaries import Canaries, Searched
@@ -23,6 +23,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--seed", type=int, default=20250222, help="what the random choices of the batteries start from")
     group.addoption("--share", type=float, default=1.0, help="this share of each battery's rounds, such as 0.1")
     group.addoption("--record", action="store_true", help="write the figures of the batteries into docs/proof.md")
+    parser.addoption("--connect", metavar="URL", help="run the tests over Spark Connect: local[2], or sc://HOST:PORT")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -42,9 +43,16 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 @pytest.fixture(scope="session")
-def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+def spark(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     os.environ["PYSPARK_SUBMIT_ARGS"] = submit_arguments(tmp_path_factory.mktemp("warehouse"))
-    session = SparkSession.builder.appName("tests").getOrCreate()
+    builder = SparkSession.builder.appName("tests")
+    url = request.config.getoption("--connect")
+    if url:
+        # Spark has a server of its own listen on a free port then.
+        os.environ["SPARK_TESTING"] = "1"
+        builder = builder.remote(url)
+    session = builder.getOrCreate()
+    assert is_remote() is bool(url)
     yield session
     session.stop()
 

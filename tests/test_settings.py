@@ -46,6 +46,7 @@ def test_a_catalog_by_argument_replaces_a_folder_by_file_or_variable(
         ("file:///data/lake/", "/data/lake"),
         ("file:/data/lake", "/data/lake"),
         ("s3a://bucket/lake", "s3a://bucket/lake"),
+        ("dbfs:/lake", "dbfs:///lake"),
         ("/data/lake", "/data/lake"),
     ],
 )

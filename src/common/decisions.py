@@ -6,14 +6,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from py4j.protocol import Py4JJavaError
-from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from common import arrivals, quality
 from common.contract import HOUR, SALES, Feed, Table
-from common.errors import DataRefusedError
+from common.errors import SPARK_ERRORS, DataRefusedError
 from common.id_index import hours_by_id, id_hash
 from common.intake import FORGOTTEN_RULE, ROW, Intake
 from common.ledger import FeedLedger, RuleCount
@@ -234,6 +232,6 @@ def _hours_holding(lake: Lake, version: int, intake: Intake) -> list[datetime]:
     indexed = hours_by_id(lake, version)
     if indexed is not None:
         # Where the changes since the index can no longer be read, all hours are looked through.
-        with suppress(PySparkException, Py4JJavaError):
+        with suppress(*SPARK_ERRORS):
             return hours_of(indexed, intake.accepted.select(id_hash(key)))
     return hours_of(lake.read(SALES, version).select(key, HOUR), intake.accepted.select(key))

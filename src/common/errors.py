@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
-from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
+
+try:
+    from py4j.protocol import Py4JJavaError
+except ImportError:
+    # A client of Spark Connect alone has no JVM to hear of.
+    class Py4JJavaError(Exception):  # type: ignore[no-redef]
+        """Never raised."""
+
+
+# What Spark raises: of its own accord, and what comes from the JVM as it is.
+SPARK_ERRORS = (PySparkException, Py4JJavaError)
 
 _SAID_BY_DISKS = (
     "No space left on device",

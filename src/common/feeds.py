@@ -17,15 +17,14 @@ from datetime import datetime
 from functools import reduce
 from urllib.parse import unquote
 
-from py4j.protocol import Py4JJavaError
-from pyspark.errors import AnalysisException, PySparkException
+from pyspark.errors import AnalysisException
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
 from common import values
 from common.contract import Feed
 from common.encodings import decoded, is_decodable
-from common.errors import ConfigError, DataRefusedError
+from common.errors import SPARK_ERRORS, ConfigError, DataRefusedError
 from common.values import instant_of
 
 # A quoted value that spans more lines than this is taken for a quote that was never closed.
@@ -150,7 +149,7 @@ def damaged_files_refused() -> Iterator[None]:
     """Turn Spark's failure to read a file to its end (a truncated .gz, say) into a DataRefusedError that names it."""
     try:
         yield
-    except (PySparkException, Py4JJavaError) as error:
+    except SPARK_ERRORS as error:
         damaged = damaged_file(error)
         if damaged is None:
             raise

@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from py4j.protocol import Py4JJavaError
-from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -22,6 +20,7 @@ from common.contract import (
     SALES_HOURLY,
     Table,
 )
+from common.errors import SPARK_ERRORS
 from common.gold import customer_segments, customer_summary, product_performance, purchases, sales_hourly
 from common.plan import TableChange, change_of, files_holding
 from common.refresh import (
@@ -91,7 +90,7 @@ class Gold:
             return Pending(self.rows(SALES_HOURLY), whole=reason)
         try:
             hours = hours_in(self.lake.changes(SALES, recorded.sales_version, self.sources.sales_version))
-        except (PySparkException, Py4JJavaError):
+        except SPARK_ERRORS:
             return Pending(self.rows(SALES_HOURLY), whole=UNREADABLE_CHANGES)
         touched = hours_condition(HOUR, hours)
         recomputed = sales_hourly(self.sales.where(touched))

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 
-from py4j.protocol import Py4JJavaError
-from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from common.contract import HOUR, SALE_IDS, SALES
+from common.errors import SPARK_ERRORS
 from common.refresh import last_of_a_run, why_unclear
 from common.tables import Commit, Lake
 
@@ -41,7 +40,7 @@ def extend(lake: Lake, note: Mapping[str, object]) -> Commit | None:
         return None
     if covered is not None:
         # Where the changes can no longer be read, it is made anew.
-        with suppress(PySparkException, Py4JJavaError):
+        with suppress(*SPARK_ERRORS):
             return lake.insert_missing(SALE_IDS, _came_after(lake, covered, sales.version), note=note)
     lake.create([SALE_IDS])
     return lake.replace(SALE_IDS, hashed(lake.read(SALES, sales.version)), note=note)

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from py4j.protocol import Py4JJavaError
-from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from common import feeds, quality
 from common.blocks import Block, fingerprints_of, summarize
 from common.contract import REJECTED, Feed, Table
-from common.errors import DataRefusedError
+from common.errors import SPARK_ERRORS, DataRefusedError
 from common.feeds import InputFile
 from common.forgetting import hashes_of_forgotten, is_about
 from common.ledger import RuleCount
@@ -179,7 +177,7 @@ def read_feed(
     with feeds.damaged_files_refused():
         try:
             blocks = summarize(rows)
-        except (PySparkException, Py4JJavaError):
+        except SPARK_ERRORS:
             parsed = _parsed(lines, headers, feed, settings, forgotten)
             if parsed.count():
                 quality.check_rules_run(parsed, row_rules)

@@ -95,8 +95,6 @@ def repair_of(table: Table) -> str:
 
 def check_is_writable(folder: str) -> None:
     """Raise LakeError where a local lake folder cannot be written; other stores tell by themselves."""
-    if "://" in folder:
-        return
     path = os.path.abspath(folder)
     while not os.path.exists(path):
         path = os.path.dirname(path)

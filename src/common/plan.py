@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from py4j.protocol import Py4JJavaError
-from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from common.contract import AGGREGATE, CUSTOMERS, HOUR, SALES, Table
+from common.errors import SPARK_ERRORS
 from common.refresh import (
     UNREADABLE_CHANGES,
     Sources,
@@ -151,7 +150,7 @@ def _left_over(lake: Lake) -> tuple[DataFrame | None, str | None]:
         groups = changed_groups(lake, recorded, sources)
         groups.isEmpty()
         return groups, None
-    except (PySparkException, Py4JJavaError):
+    except SPARK_ERRORS:
         return None, UNREADABLE_CHANGES
 
 

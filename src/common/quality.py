@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from py4j.protocol import Py4JJavaError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pyspark.errors import AnalysisException, ParseException, PySparkException
+from pyspark.errors import AnalysisException, ParseException
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import BooleanType
 
-from common.errors import ConfigError
+from common.errors import SPARK_ERRORS, ConfigError
 
 # Without these the tables would not be what the contract says; they may reject or fail, not be dropped or only warn.
 ESSENTIAL_RULES = {
@@ -150,7 +149,7 @@ def check_rules_run(rows: DataFrame, rules: list[Rule]) -> None:
     for rule in rules:
         try:
             rows.where(F.expr(_broken_sql(rule))).count()
-        except (PySparkException, Py4JJavaError) as error:
+        except SPARK_ERRORS as error:
             raise ConfigError(
                 f"The quality rule {rule.name} fails on some rows instead of being true or false: "
                 "use try_cast and the like in its check and filter."

@@ -10,14 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from py4j.protocol import Py4JJavaError
-from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from common.aggregate import aggregate_sales
 from common.contract import AGGREGATE, CUSTOMERS, HOUR, SALES, Table
-from common.errors import LakeError
+from common.errors import SPARK_ERRORS, LakeError
 from common.statements import hours_condition
 from common.tables import Commit, Lake
 from common.values import hour_at
@@ -93,7 +91,7 @@ def refresh_aggregate(lake: Lake, note: Mapping[str, object]) -> Refreshed:
     try:
         groups = changed_groups(lake, recorded, sources).persist()
         per_hour = _per_hour(groups)
-    except (PySparkException, Py4JJavaError):
+    except SPARK_ERRORS:
         return _refresh_whole(lake, sources, note, reason=UNREADABLE_CHANGES)
     hours = sorted(per_hour)
     if not hours:

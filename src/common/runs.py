@@ -27,6 +27,7 @@ from common.errors import LakeConflictError, LakeError
 from common.integrity import check_is_writable, repair_of
 from common.lock import lock_lake
 from common.report import Reporter, RunReport, TableVersions
+from common.session import is_on_this_disk
 from common.settings import Settings
 from common.tables import Lake
 
@@ -44,7 +45,7 @@ def work_on_lake(spark: SparkSession, settings: Settings, job: str, work: Work, 
     newest versions: each of its steps compares before it writes.
     """
     run_id = uuid.uuid4().hex
-    if settings.lake and settings.writes:
+    if settings.lake and settings.writes and is_on_this_disk(settings.lake):
         check_is_writable(settings.lake)
     with lock_lake(spark, settings.lake, run_id) if settings.writes else nullcontext():
         for attempt in range(1, _ATTEMPTS + 1):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pyspark.sql import SparkSession
+import os
+
+from pyspark.sql import SparkSession, is_remote
 
 from common.errors import ConfigError
 
@@ -19,6 +21,15 @@ _VERIFY_PAGES = "parquet.page.verify-checksum.enabled"
 # Delta writes an hour into a partition's name as the session's clock shows it: where clocks are set back in autumn, two
 # hours have one name, and the sales of both would be in one.
 _TIME_ZONE = "spark.sql.session.timeZone"
+
+
+def is_on_this_disk(folder: str) -> bool:
+    """Whether Spark finds under a folder's path the files that this process finds there.
+
+    Over Spark Connect, the server may run on another machine; it does not where PySpark has started it for us.
+    """
+    is_elsewhere = is_remote() and "SPARK_LOCAL_REMOTE" not in os.environ
+    return "://" not in folder and not is_elsewhere
 
 
 def check_session(spark: SparkSession) -> None:

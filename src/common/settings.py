@@ -108,8 +108,8 @@ class Settings(BaseSettings):
     @field_validator("transactions", "customers", "lake")
     @classmethod
     def _is_absolute(cls, value: str | None) -> str | None:
-        value = value and re.sub(r"^file:/+", "/", value)
-        if value is None or "://" in value or value.startswith(("/", "dbfs:")):
+        value = value and re.sub(r"^dbfs:/+", "dbfs:///", re.sub(r"^file:/+", "/", value))
+        if value is None or "://" in value or value.startswith("/"):
             return value if value is None or value == "/" else value.rstrip("/")
         return os.path.abspath(value)
 

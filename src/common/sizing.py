@@ -39,7 +39,7 @@ def main(argv: list[str]) -> int:
 def bytes_to_read(settings: Settings) -> int | None:
     """Bytes of CSV in files that have arrived since the last run on the lake; None where they cannot be told."""
     paths = [path for path in (settings.transactions, settings.customers) if path]
-    if any("://" in path or path.startswith("dbfs:") for path in paths):
+    if any("://" in path for path in paths):
         return None
     since = 0.0 if settings.reload or not settings.lake else _last_run(settings.lake)
     total = 0

@@ -10,15 +10,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from py4j.protocol import Py4JJavaError
-from pyspark.errors import AnalysisException, PySparkException
+from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from common.contract import HOUR, Relation, Table, View
 from common.delta_log import commit_infos, remove_log_without_commits
-from common.errors import ConfigError, LakeConflictError, LakeError
+from common.errors import SPARK_ERRORS, ConfigError, LakeConflictError, LakeError
 from common.integrity import check_table_files, flush_commit, repair_of
+from common.session import is_on_this_disk
 from common.statements import create_statement, create_view_statement, hours_condition, quoted
 from common.values import instant_of
 
@@ -280,7 +280,7 @@ class Lake:
         try:
             with self._settings_of_commit({**note, "follows": before}, before):
                 self.spark.sql(sql)
-        except (PySparkException, Py4JJavaError) as error:
+        except SPARK_ERRORS as error:
             if any(condition in str(error) for condition in _IS_CONFLICT):
                 raise self._conflict(table, "at the same moment") from error
             raise
@@ -318,7 +318,7 @@ class Lake:
 
     def local_folder(self, table: Table) -> str | None:
         """Where the table's files are on this machine's disk; None where they are elsewhere."""
-        return f"{self.folder}/{table.name}" if self.folder and "://" not in self.folder else None
+        return f"{self.folder}/{table.name}" if self.folder and is_on_this_disk(self.folder) else None
 
     def check_files(self, tables: Sequence[Table]) -> None:
         """Raise LakeError where the newest commits of a local table, or data files that they added, are not whole."""

@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from datetime import datetime, timezone
 from typing import ClassVar
 
-from py4j.protocol import Py4JJavaError
-from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from common import id_index
@@ -26,7 +24,7 @@ from common.contract import (
     TABLES,
     Table,
 )
-from common.errors import LakeDiffersError, LakeError, condition_of
+from common.errors import SPARK_ERRORS, LakeDiffersError, LakeError, condition_of
 from common.feeds import damaged_file
 from common.findings import Finding, TableChecked, Verification
 from common.gold_refresh import Gold
@@ -154,7 +152,7 @@ def _compare(
     with _failures_found(report, table, "comparisons that failed"):
         try:
             outcome = compare(lake, sources)
-        except (PySparkException, Py4JJavaError):
+        except SPARK_ERRORS:
             newest = pin_sources(lake)
             if sources == newest:
                 raise
@@ -221,7 +219,7 @@ def _failures_found(report: Verification, table: Table, what: str) -> Iterator[N
         yield
     except LakeError as error:
         report.findings.append(Finding(table.name, what, 1, [str(error)]))
-    except (PySparkException, Py4JJavaError) as error:
+    except SPARK_ERRORS as error:
         damaged = damaged_file(error)
         reason = f"{damaged} is missing or damaged" if damaged else f"failed with {condition_of(error)}"
         report.findings.append(Finding(table.name, what, 1, [reason]))
