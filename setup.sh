@@ -88,11 +88,11 @@ except (jdk.JdkError, OSError) as error:
     esac
 }
 
-setup_jars() {
+setup_jars() { # lock file, folder in .venv; leaves the JARs in SETUP_JARS, with commas between them
     local group artifact version expected jar found
-    local folder="$setup_venv/delta-jars"
+    local folder="$setup_venv/$2"
     local spark_jars="$SPARK_HOME/jars"
-    DELTA_JARS=""
+    SETUP_JARS=""
     while read -r group artifact version expected; do
         case "$group" in "" | \#*) continue ;; esac
         jar="$folder/$artifact-$version.jar"
@@ -109,14 +109,13 @@ setup_jars() {
             found=$(setup_checksum "$jar.new")
             if [ "$found" != "$expected" ]; then
                 rm -f "$jar.new"
-                setup_fail "$artifact $version has the SHA-256 $found, conf/jars.lock says $expected: it was not used."
+                setup_fail "$artifact $version has the SHA-256 $found, $1 says $expected: it was not used."
             fi
             mv "$jar.new" "$jar"
             rm -rf "$folder/ivy" "$folder/ivy.log"
         fi
-        DELTA_JARS="$DELTA_JARS${DELTA_JARS:+,}$jar"
-    done <"$setup_home/conf/jars.lock"
-    export DELTA_JARS
+        SETUP_JARS="$SETUP_JARS${SETUP_JARS:+,}$jar"
+    done <"$setup_home/$1"
 }
 
 setup_all() { # lock file
@@ -124,7 +123,8 @@ setup_all() { # lock file
     SPARK_HOME=$("$setup_venv/bin/python" -c 'import os, pyspark; print(os.path.dirname(pyspark.__file__))')
     export SPARK_HOME PYSPARK_PYTHON="$setup_venv/bin/python" PYSPARK_DRIVER_PYTHON="$setup_venv/bin/python"
     setup_java
-    setup_jars
+    setup_jars conf/jars.lock delta-jars
+    export DELTA_JARS=$SETUP_JARS
 }
 
 case "${1:-}" in

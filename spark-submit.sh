@@ -31,15 +31,18 @@ spark_options=()
 job_options=()
 env_name=${SALES_LAKEHOUSE_ENV:-local}
 master=""
+deploy_mode=""
 properties=""
 more_jars=""
+more_archives=""
 more_py_files=""
 more_class_path=""
 wants_help=no
 has_inputs=no
 is_dry_run=no
-# Where a garbage collector is named already, Java refuses a second one.
-java_collector="${JAVA_TOOL_OPTIONS:-} ${JDK_JAVA_OPTIONS:-} "
+relative_path=""
+# All that the options of spark-submit say, to look up what they name.
+option_values=""
 
 while [ $# -gt 0 ]; do
     option=$1
@@ -72,15 +75,20 @@ while [ $# -gt 0 ]; do
             exit 2
             ;;
         esac
-        java_collector="$java_collector$value"
+        option_values="$option_values $value"
         case "$option" in
         --properties-file) properties=$value ;;
         --jars) more_jars=$value ;;
+        --archives) more_archives=$value ;;
         --py-files) more_py_files=$value ;;
         --driver-class-path) more_class_path=$value ;;
         *)
-            [ "$option" = --master ] && master=$value
-            case "$option=$value" in --conf=spark.master=* | -c=spark.master=*) master=${value#*=} ;; esac
+            case "$option=$value" in
+            --master=*) master=$value ;;
+            --deploy-mode=*) deploy_mode=$value ;;
+            --conf=spark.master=* | -c=spark.master=*) master=${value#*=} ;;
+            --conf=spark.submit.deployMode=* | -c=spark.submit.deployMode=*) deploy_mode=${value#*=} ;;
+            esac
             spark_options+=("$option" "$value")
             ;;
         esac
@@ -94,18 +102,27 @@ while [ $# -gt 0 ]; do
         --transactions | --customers) has_inputs=yes ;;
         --dry-run) is_dry_run=yes ;;
         esac
-        if [ "$option" = --env ]; then
-            if [ "$has_value" = yes ]; then env_name=$value; else env_name=${1:-}; fi
-        fi
+        given=$value
+        [ "$has_value" = yes ] || given=${1:-}
+        case "$option=$given" in
+        --env=*) env_name=$given ;;
+        --lake=*:/* | --transactions=*:/* | --customers=*:/* | --from-files=*:/*) ;;
+        --lake=[!/]* | --transactions=[!/]* | --customers=[!/]* | --from-files=[!/]*) relative_path="$option $given" ;;
+        esac
         if [ "$has_value" = yes ]; then job_options+=("$option=$value"); else job_options+=("$option"); fi
         ;;
     esac
 done
 
+# What the platform brings, unless it is what setup.sh has put there.
+platform_spark=${SPARK_HOME:-}
+cluster_python=${PYSPARK_PYTHON:-}
+case "$platform_spark" in "$home"/.venv/*) platform_spark="" ;; esac
+case "$cluster_python" in "$home"/.venv/*) cluster_python="" ;; esac
+
 # shellcheck source=setup.sh
 source "$home/setup.sh" requirements.lock
 export SALES_LAKEHOUSE_CONF_DIR=${SALES_LAKEHOUSE_CONF_DIR:-$home/conf}
-export SPARK_CONF_DIR=${SPARK_CONF_DIR:-$home/conf}
 export PYTHONPATH="$home/src${PYTHONPATH:+:$PYTHONPATH}"
 export PYTHONDONTWRITEBYTECODE=1
 
@@ -123,7 +140,42 @@ elif [ ! -f "$properties" ]; then
     echo "spark-submit.sh: --properties-file: there is no $properties." >&2
     exit 2
 fi
-[ -n "$master" ] || master=$(sed -n 's/^spark\.master[[:space:]=]*//p' "$properties" | tail -n 1)
+
+property() { # name: its value in the file of properties
+    sed -n "s/^[[:space:]]*$1[[:space:]=]\{1,\}//p" "$properties" | tail -n 1
+}
+[ -n "$master" ] || master=$(property spark.master)
+[ -n "$deploy_mode" ] || deploy_mode=$(property spark.submit.deployMode)
+runs_on=cluster
+case "$platform_spark/$master" in */local | */local\[* | /) runs_on=machine ;; esac
+
+# A platform's own Spark keeps its own settings: those of spark-defaults.conf, or of the file that is named.
+if [ "$runs_on" = cluster ] && [ -n "$platform_spark" ]; then
+    export SPARK_HOME=$platform_spark
+    [ "$chooses_settings" = no ] || properties=""
+else
+    platform_spark=""
+    export SPARK_CONF_DIR=${SPARK_CONF_DIR:-$home/conf}
+fi
+
+names() { # text: is it in an option of spark-submit, or in the properties that Spark will read
+    local file
+    case "$option_values" in *"$1"*) return 0 ;; esac
+    for file in "$properties" "${platform_spark:+${SPARK_CONF_DIR:-$SPARK_HOME/conf}/spark-defaults.conf}"; do
+        if [ -f "$file" ] && sed '/^[[:space:]]*#/d' "$file" | grep -F -e "$1" >/dev/null; then return 0; fi
+    done
+    return 1
+}
+
+# A Delta that is there already, or that an option brings, is not joined by another.
+delta_jars=$DELTA_JARS
+if names delta-spark || compgen -G "$SPARK_HOME/jars/delta-spark*.jar" >/dev/null; then
+    delta_jars=""
+elif [ -n "$platform_spark" ] && ! compgen -G "$SPARK_HOME/jars/spark-core_2.13-4.2.*.jar" >/dev/null; then
+    echo "spark-submit.sh: SPARK_HOME is $SPARK_HOME, which is not Spark 4.2 with Scala 2.13, and there is no Delta in its jars." \
+        "Name the Delta that fits it with --jars or --packages, or unset SPARK_HOME for the Spark of this project." >&2
+    exit 2
+fi
 
 if [ "$job" = load_sales ] && [ "$env_name" = local ] && [ "$has_inputs" = no ] &&
     [ "$is_dry_run" = no ] && [ -z "${SALES_LAKEHOUSE_TRANSACTIONS:-}${SALES_LAKEHOUSE_CUSTOMERS:-}" ] &&
@@ -156,10 +208,9 @@ share_classes() {
 }
 
 # What suits the work: see docs/performance.md. A file of Spark properties of one's own is left as it is.
-suits=()
+spark_settings=()
 java_options=""
-case "$chooses_settings$master" in
-yes | yeslocal*)
+if [ "$chooses_settings/$runs_on" = yes/machine ]; then
     work=large
     if [ "$job" = load_sales ]; then
         work=$("$PYSPARK_PYTHON" -m common.sizing ${job_options[@]+"${job_options[@]}"} 2>/dev/null) || work=large
@@ -168,30 +219,70 @@ yes | yeslocal*)
     if [ "$work" = small ]; then
         collector=-XX:+UseSerialGC
         java_options="-XX:TieredStopAtLevel=1"
-        suits=(--conf spark.sql.adaptive.enabled=false --conf spark.sql.shuffle.partitions=2
+        spark_settings+=(--conf spark.sql.adaptive.enabled=false --conf spark.sql.shuffle.partitions=2
             --conf spark.databricks.delta.snapshotPartitions=1)
     fi
-    case "$java_collector" in *-XX:+Use*GC*) ;; *) java_options="$java_options $collector" ;; esac
+    # Where a garbage collector is named already, Java refuses a second one.
+    case "${JAVA_TOOL_OPTIONS:-} ${JDK_JAVA_OPTIONS:-} $option_values" in
+    *-XX:+Use*GC*) ;;
+    *) java_options="$java_options $collector" ;;
+    esac
     case "$home" in *" "*) ;; *) share_classes ;; esac
-    suits+=(--conf "spark.driver.defaultJavaOptions=$java_options")
-    ;;
-esac
+    spark_settings+=(--conf "spark.driver.defaultJavaOptions=$java_options")
+fi
 
-case "$master" in
-"" | local*)
+[ -z "$properties" ] || spark_settings+=(--properties-file "$properties")
+names spark.sql.extensions || spark_settings+=(--conf spark.sql.extensions=io.delta.sql.DeltaSparkSessionExtension)
+names spark.sql.catalog.spark_catalog ||
+    spark_settings+=(--conf spark.sql.catalog.spark_catalog=org.apache.spark.sql.delta.catalog.DeltaCatalog)
+
+# The driver in a container of the cluster, which has neither .venv, conf/ nor variables of ours.
+driver_on_cluster() {
+    local variable link=sales_lakehouse
+    if [ "$env_name" = local ]; then
+        echo "spark-submit.sh: --env: conf/local.yml is about this machine, where the driver will not be; use --env cluster." >&2
+        exit 2
+    elif [ -n "$relative_path" ]; then
+        echo "spark-submit.sh: $relative_path: a driver on the cluster does not start in this folder; give a whole path." >&2
+        exit 2
+    fi
+    "$PYSPARK_DRIVER_PYTHON" -m common.packing "$home/.venv/$link-driver.zip" "$SALES_LAKEHOUSE_CONF_DIR"
+    travels+=(--archives "$home/.venv/$link-driver.zip#$link${more_archives:+,$more_archives}")
+    export SALES_LAKEHOUSE_CONF_DIR="$link/conf" PYTHONPATH="$link/packages"
+    for variable in PYTHONPATH $(compgen -e SALES_); do
+        travels+=(--conf "spark.yarn.appMasterEnv.$variable=${!variable}"
+            --conf "spark.kubernetes.driverEnv.$variable=${!variable}")
+    done
+    unset PYSPARK_DRIVER_PYTHON
+}
+
+class_path=$more_class_path
+jars=$more_jars
+py_files=$more_py_files
+travels=()
+if [ "$runs_on" = machine ]; then
     # One process: what it needs is on its class path, and nothing has to travel.
-    travels=(--driver-class-path "${DELTA_JARS//,/:}${more_class_path:+:$more_class_path}"
-        --conf "spark.sql.warehouse.dir=$home/.venv/spark-warehouse")
-    [ -z "$more_jars" ] || travels+=(--jars "$more_jars")
-    [ -z "$more_py_files" ] || travels+=(--py-files "$more_py_files")
-    ;;
-*)
+    class_path="${delta_jars//,/:}${class_path:+:$class_path}"
+    travels+=(--conf "spark.sql.warehouse.dir=$home/.venv/spark-warehouse")
+    [ -z "$more_archives" ] || travels+=(--archives "$more_archives")
+else
     package="$home/.venv/sales_lakehouse.zip"
     (cd "$home/src" && "$PYSPARK_PYTHON" -m zipfile -c "$package.$$" common jobs && mv "$package.$$" "$package")
-    travels=(--jars "$DELTA_JARS${more_jars:+,$more_jars}" --py-files "$package${more_py_files:+,$more_py_files}")
-    [ -z "$more_class_path" ] || travels+=(--driver-class-path "$more_class_path")
-    ;;
-esac
+    jars="$delta_jars${delta_jars:+${jars:+,}}$jars"
+    py_files="$package${py_files:+,$py_files}"
+    # Python has to be of one minor version on both sides.
+    PYSPARK_PYTHON=${cluster_python:-$("$PYSPARK_DRIVER_PYTHON" -c 'import sys; print("python%d.%d" % sys.version_info[:2])')}
+    if [ "$deploy_mode" = cluster ]; then
+        driver_on_cluster
+    else
+        # Else spark.pyspark.python, which is the executors', would be the driver's as well.
+        names spark.pyspark.driver.python || travels+=(--conf "spark.pyspark.driver.python=$PYSPARK_DRIVER_PYTHON")
+        [ -z "$more_archives" ] || travels+=(--archives "$more_archives")
+    fi
+fi
+[ -z "$class_path" ] || travels+=(--driver-class-path "$class_path")
+[ -z "$jars" ] || travels+=(--jars "$jars")
+[ -z "$py_files" ] || travels+=(--py-files "$py_files")
 
 # spark-submit stands between the job and the terminal: tell the job what it cannot see for itself.
 if [ -t 1 ] && [ -n "${TERM:-}" ] && [ "$TERM" != dumb ]; then
@@ -202,10 +293,7 @@ fi
 
 # Bash 3.2, which macOS has, stumbles over empty arrays without the ${...+...}.
 exec "$SPARK_HOME/bin/spark-submit" \
-    --properties-file "$properties" \
-    --conf spark.sql.extensions=io.delta.sql.DeltaSparkSessionExtension \
-    --conf spark.sql.catalog.spark_catalog=org.apache.spark.sql.delta.catalog.DeltaCatalog \
-    ${suits[@]+"${suits[@]}"} \
+    "${spark_settings[@]}" \
     "${travels[@]}" \
     ${spark_options[@]+"${spark_options[@]}"} \
     "$home/src/jobs/$job.py" \
