@@ -87,6 +87,7 @@ while [ $# -gt 0 ]; do
             --master=*) master=$value ;;
             --deploy-mode=*) deploy_mode=$value ;;
             --conf=spark.master=* | -c=spark.master=*) master=${value#*=} ;;
+            --conf=spark.jars=* | -c=spark.jars=*) more_jars=${value#*=} ;;
             --conf=spark.submit.deployMode=* | -c=spark.submit.deployMode=*) deploy_mode=${value#*=} ;;
             esac
             spark_options+=("$option" "$value")
@@ -119,6 +120,7 @@ platform_spark=${SPARK_HOME:-}
 cluster_python=${PYSPARK_PYTHON:-}
 case "$platform_spark" in "$home"/.venv/*) platform_spark="" ;; esac
 case "$cluster_python" in "$home"/.venv/*) cluster_python="" ;; esac
+defaults=${platform_spark:+${SPARK_CONF_DIR:-$platform_spark/conf}/spark-defaults.conf}
 
 # shellcheck source=setup.sh
 source "$home/setup.sh" requirements.lock
@@ -141,11 +143,26 @@ elif [ ! -f "$properties" ]; then
     exit 2
 fi
 
-property() { # name: its value in the file of properties
-    sed -n "s/^[[:space:]]*$1[[:space:]=]\{1,\}//p" "$properties" | tail -n 1
+property() { # name: its value in the files of properties that Spark will read
+    local file value=""
+    for file in "$properties" "$defaults"; do
+        [ -f "$file" ] || continue
+        value=$(sed -n "s/^[[:space:]]*$1[[:space:]=]\{1,\}//p" "$file" | tail -n 1)
+        [ -z "$value" ] || break
+    done
+    echo "$value"
 }
+
+names() { # text: is it in an option of spark-submit, or in these files
+    local file
+    case "$option_values" in *"$1"*) return 0 ;; esac
+    for file in "$properties" "$defaults"; do
+        if [ -f "$file" ] && sed '/^[[:space:]]*#/d' "$file" | grep -F -e "$1" >/dev/null; then return 0; fi
+    done
+    return 1
+}
+
 [ -n "$master" ] || master=$(property spark.master)
-[ -n "$deploy_mode" ] || deploy_mode=$(property spark.submit.deployMode)
 runs_on=cluster
 case "$platform_spark/$master" in */local | */local\[* | /) runs_on=machine ;; esac
 
@@ -155,17 +172,10 @@ if [ "$runs_on" = cluster ] && [ -n "$platform_spark" ]; then
     [ "$chooses_settings" = no ] || properties=""
 else
     platform_spark=""
+    defaults=""
     export SPARK_CONF_DIR=${SPARK_CONF_DIR:-$home/conf}
 fi
-
-names() { # text: is it in an option of spark-submit, or in the properties that Spark will read
-    local file
-    case "$option_values" in *"$1"*) return 0 ;; esac
-    for file in "$properties" "${platform_spark:+${SPARK_CONF_DIR:-$SPARK_HOME/conf}/spark-defaults.conf}"; do
-        if [ -f "$file" ] && sed '/^[[:space:]]*#/d' "$file" | grep -F -e "$1" >/dev/null; then return 0; fi
-    done
-    return 1
-}
+[ -n "$deploy_mode" ] || deploy_mode=$(property spark.submit.deployMode)
 
 # A Delta that is there already, or that an option brings, is not joined by another.
 delta_jars=$DELTA_JARS
@@ -257,12 +267,13 @@ driver_on_cluster() {
 }
 
 class_path=$more_class_path
-jars=$more_jars
+# The option takes the place of the property.
+jars=${more_jars:-$(property spark.jars)}
 py_files=$more_py_files
 travels=()
 if [ "$runs_on" = machine ]; then
     # One process: what it needs is on its class path, and nothing has to travel.
-    class_path="${delta_jars//,/:}${class_path:+:$class_path}"
+    class_path="${delta_jars//,/:}${delta_jars:+${class_path:+:}}$class_path"
     travels+=(--conf "spark.sql.warehouse.dir=$home/.venv/spark-warehouse")
     [ -z "$more_archives" ] || travels+=(--archives "$more_archives")
 else
@@ -293,7 +304,7 @@ fi
 
 # Bash 3.2, which macOS has, stumbles over empty arrays without the ${...+...}.
 exec "$SPARK_HOME/bin/spark-submit" \
-    "${spark_settings[@]}" \
+    ${spark_settings[@]+"${spark_settings[@]}"} \
     "${travels[@]}" \
     ${spark_options[@]+"${spark_options[@]}"} \
     "$home/src/jobs/$job.py" \

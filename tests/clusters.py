@@ -21,6 +21,8 @@ _PATIENCE = 300.0
 _SPARK = Path(os.environ["SPARK_HOME"])
 _JAVA = f"{os.environ['JAVA_HOME']}/bin/java"
 _NODE_MEMORY = 4096
+# Tables of a few rows need few tasks.
+_SMALL = ["--conf", "spark.sql.shuffle.partitions=4", "--conf", "spark.databricks.delta.snapshotPartitions=2"]
 _YARN = "org.apache.hadoop.yarn.server"
 
 
@@ -153,7 +155,7 @@ def standalone(folder: Path, python: str) -> Iterator[Cluster]:
         servers.wait_until(
             "two workers are there", lambda: (get(f"http://127.0.0.1:{page}/json/") or {}).get("aliveworkers") == 2
         )
-        options = ["--master", master, "--driver-memory", "1g", "--conf", f"spark.pyspark.python={python}"]
+        options = ["--master", master, "--driver-memory", "1g", "--conf", f"spark.pyspark.python={python}", *_SMALL]
         yield Cluster(servers, options, {})
     finally:
         servers.stop()
@@ -199,7 +201,7 @@ def yarn(folder: Path, jars: str) -> Iterator[Cluster]:
         for name in ("resourcemanager.ResourceManager", "nodemanager.NodeManager"):
             servers.start(name, [_JAVA, "-Xmx512m", "-XX:+UseSerialGC", "-cp", class_path, f"{_YARN}.{name}"])
         servers.wait_until("the node is there", has_a_node)
-        memory = ["--driver-memory", "1g", "--executor-memory", "1g", "--num-executors", "1"]
+        memory = ["--driver-memory", "1g", "--executor-memory", "1g", "--num-executors", "1", *_SMALL]
         yield Cluster(servers, ["--master", "yarn", *memory], {"HADOOP_CONF_DIR": str(conf)})
     finally:
         servers.stop()
