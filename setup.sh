@@ -4,6 +4,7 @@
 #
 #   ./setup.sh         what the jobs need
 #   ./setup.sh --dev   what the tests need besides
+#   ./setup.sh --s3    what the jobs need for s3a:// besides; spark-submit.sh does that where it is needed
 #
 # Nothing is fetched where all is there. INSTALL_JAVA=yes answers the question that is asked where there is no Java.
 # IVY_SETTINGS names an Ivy settings file where the JARs are to come from a mirror; pip has PIP_INDEX_URL for its own.
@@ -88,34 +89,61 @@ except (jdk.JdkError, OSError) as error:
     esac
 }
 
-setup_jars() { # lock file, folder in .venv; leaves the JARs in SETUP_JARS, with commas between them
-    local group artifact version expected jar found
-    local folder="$setup_venv/$2"
+# The JARs of a lock, each fetched where it is not in the folder yet; SETUP_JARS names them, with commas.
+setup_jars() { # lock file, folder in .venv
+    local group artifact version expected found missing jar
+    local lock="$1" folder="$setup_venv/$2"
     local spark_jars="$SPARK_HOME/jars"
     SETUP_JARS=""
+    missing=""
     while read -r group artifact version expected; do
         case "$group" in "" | \#*) continue ;; esac
         jar="$folder/$artifact-$version.jar"
-        if [ ! -f "$jar" ]; then
-            echo "setup: fetching $artifact $version" >&2
-            mkdir -p "$folder"
-            # Ivy comes with Spark, and finds the JAR where Spark itself would.
-            # It runs inside the folder, since brackets in a path would mean something to it.
-            (cd "$folder" && "$JAVA_HOME/bin/java" -cp "$spark_jars/*" org.apache.ivy.Main \
-                ${IVY_SETTINGS:+-settings "$IVY_SETTINGS"} -cache ivy \
-                -dependency "$group" "$artifact" "$version" -notransitive -confs default \
-                -retrieve "[artifact]-[revision].[ext].new" >ivy.log 2>&1 && [ -f "$jar.new" ]) ||
-                setup_fail "$artifact could not be fetched; $folder/ivy.log says why. Run again to go on."
-            found=$(setup_checksum "$jar.new")
-            if [ "$found" != "$expected" ]; then
-                rm -f "$jar.new"
-                setup_fail "$artifact $version has the SHA-256 $found, $1 says $expected: it was not used."
-            fi
-            mv "$jar.new" "$jar"
-            rm -rf "$folder/ivy" "$folder/ivy.log"
-        fi
         SETUP_JARS="$SETUP_JARS${SETUP_JARS:+,}$jar"
-    done <"$setup_home/$1"
+        [ -f "$jar" ] || missing="$missing<dependency org='$group' name='$artifact' rev='$version' conf='default->master'/>"
+    done <"$lock"
+    [ -n "$missing" ] || return 0
+    echo "setup: fetching the JARs of ${lock#"$setup_home/"}" >&2
+    mkdir -p "$folder"
+    # Ivy comes with Spark, and finds the JARs where Spark itself would.
+    # It runs inside the folder, since brackets in a path would mean something to it.
+    echo "<ivy-module version='2.0'><info organisation='setup' module='jars'/><configurations><conf name='default'/></configurations><dependencies>$missing</dependencies></ivy-module>" >"$folder/ivy.xml"
+    (cd "$folder" && "$JAVA_HOME/bin/java" -cp "$spark_jars/*" org.apache.ivy.Main \
+        ${IVY_SETTINGS:+-settings "$IVY_SETTINGS"} -cache ivy -ivy ivy.xml -confs default \
+        -retrieve "[artifact]-[revision].[ext].new" >ivy.log 2>&1) ||
+        setup_fail "the JARs of ${lock#"$setup_home/"} could not be fetched; $folder/ivy.log says why. Run again to go on."
+    while read -r group artifact version expected; do
+        case "$group" in "" | \#*) continue ;; esac
+        jar="$folder/$artifact-$version.jar"
+        [ ! -f "$jar" ] || continue
+        [ -f "$jar.new" ] || setup_fail "$artifact could not be fetched; $folder/ivy.log says why. Run again to go on."
+        found=$(setup_checksum "$jar.new")
+        if [ "$found" != "$expected" ]; then
+            rm -f "$jar.new"
+            setup_fail "$artifact $version has the SHA-256 $found, ${lock#"$setup_home/"} says $expected: it was not used."
+        fi
+        mv "$jar.new" "$jar"
+    done <"$lock"
+    rm -rf "$folder/ivy" "$folder/ivy.xml" "$folder/ivy.log"
+}
+
+# What s3a:// needs: S3_JARS, and S3_LOG_STORE, compiled once by the compiler that comes with Spark.
+setup_s3() {
+    local source="$setup_home/src/scala/ConditionalPutLogStore.scala"
+    local key classpath
+    setup_jars "$setup_home/conf/jars-s3.lock" s3-jars
+    key=$(cat "$source" "$setup_home/conf/jars.lock" "$setup_home/requirements.lock" | cksum | tr -d ' ')
+    S3_LOG_STORE="$setup_venv/s3-jars/conditional-put-log-store-$key.jar"
+    if [ ! -f "$S3_LOG_STORE" ]; then
+        echo "setup: compiling the log store for s3a:// (once)" >&2
+        classpath=$(printf '%s:' "$SPARK_HOME"/jars/hadoop-client-api-*.jar "$SPARK_HOME"/jars/scala-library-*.jar "$setup_venv"/delta-jars/delta-storage-*.jar)
+        "$JAVA_HOME/bin/java" -cp "$SPARK_HOME/jars/*" scala.tools.nsc.Main -release 17 -nobootcp -cp "$classpath" \
+            -d "$S3_LOG_STORE.$$.jar" "$source" >&2 ||
+            setup_fail "the log store for s3a:// could not be compiled; the lines above say why."
+        mv "$S3_LOG_STORE.$$.jar" "$S3_LOG_STORE"
+    fi
+    S3_JARS="$SETUP_JARS"
+    export S3_JARS S3_LOG_STORE
 }
 
 setup_all() { # lock file
@@ -123,14 +151,15 @@ setup_all() { # lock file
     SPARK_HOME=$("$setup_venv/bin/python" -c 'import os, pyspark; print(os.path.dirname(pyspark.__file__))')
     export SPARK_HOME PYSPARK_PYTHON="$setup_venv/bin/python" PYSPARK_DRIVER_PYTHON="$setup_venv/bin/python"
     setup_java
-    setup_jars conf/jars.lock delta-jars
-    export DELTA_JARS=$SETUP_JARS
+    setup_jars "$setup_home/conf/jars.lock" delta-jars
+    DELTA_JARS="$SETUP_JARS"
+    export DELTA_JARS
 }
 
 case "${1:-}" in
-"") set -- requirements.lock ;;
---dev) set -- requirements-dev.lock ;;
-requirements*.lock) ;;
-*) setup_fail "unknown argument $1; there is --dev." ;;
+"" | --s3) setup_all requirements.lock ;;
+--dev) setup_all requirements-dev.lock ;;
+requirements*.lock) setup_all "$1" ;;
+*) setup_fail "unknown argument $1; there are --dev and --s3." ;;
 esac
-setup_all "$1"
+[ "${1:-}" != --s3 ] || setup_s3

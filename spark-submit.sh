@@ -39,6 +39,8 @@ more_py_files=""
 more_class_path=""
 wants_help=no
 has_inputs=no
+uses_s3=no
+case "$* ${SALES_LAKEHOUSE_LAKE:-} ${SALES_LAKEHOUSE_TRANSACTIONS:-} ${SALES_LAKEHOUSE_CUSTOMERS:-}" in *s3a://* | *fs.s3a.*) uses_s3=yes ;; esac
 is_dry_run=no
 relative_path=""
 # All that the options of spark-submit say, to look up what they name.
@@ -72,6 +74,12 @@ while [ $# -gt 0 ]; do
         fi
         case "$value" in *"{{"*)
             echo "spark-submit.sh: $option: $value still holds a placeholder that nobody filled in." >&2
+            exit 2
+            ;;
+        esac
+        case "$value" in *.access.key=* | *.secret.key=* | *.session.token=* | *.account.key.*=* | *.client.secret*=* | *.sas.*=* | *.private.key*=*)
+            echo "spark-submit.sh: $option: ${value%%=*} is a credential, which every user of this machine could read in the list of" \
+                "processes: set it as a variable, such as AWS_SECRET_ACCESS_KEY; see docs/object-stores.md." >&2
             exit 2
             ;;
         esac
@@ -178,14 +186,16 @@ fi
 [ -n "$deploy_mode" ] || deploy_mode=$(property spark.submit.deployMode)
 
 # A Delta that is there already, or that an option brings, is not joined by another.
-delta_jars=$DELTA_JARS
+our_jars=$DELTA_JARS
 if names delta-spark || compgen -G "$SPARK_HOME/jars/delta-spark*.jar" >/dev/null; then
-    delta_jars=""
+    our_jars=""
 elif [ -n "$platform_spark" ] && ! compgen -G "$SPARK_HOME/jars/spark-core_2.13-4.2.*.jar" >/dev/null; then
     echo "spark-submit.sh: SPARK_HOME is $SPARK_HOME, which is not Spark 4.2 with Scala 2.13, and there is no Delta in its jars." \
         "Name the Delta that fits it with --jars or --packages, or unset SPARK_HOME for the Spark of this project." >&2
     exit 2
 fi
+
+if grep -qsE '^[^#]*(s3a://[^{]|fs\.s3a\.)' "$SALES_LAKEHOUSE_CONF_DIR/$env_name.yml" "$properties"; then uses_s3=yes; fi
 
 if [ "$job" = load_sales ] && [ "$env_name" = local ] && [ "$has_inputs" = no ] &&
     [ "$is_dry_run" = no ] && [ -z "${SALES_LAKEHOUSE_TRANSACTIONS:-}${SALES_LAKEHOUSE_CUSTOMERS:-}" ] &&
@@ -198,7 +208,7 @@ fi
 # from then on. It archives none where a folder with files is on the class path, as conf/ would be.
 share_classes() {
     local key archive finished
-    key=$(cat "$JAVA_HOME/release" "$home/conf/jars.lock" "$home/requirements.lock" 2>/dev/null | cksum | tr -d ' ')
+    key=$( (cat "$JAVA_HOME/release" "$home/conf/jars.lock" "$home/requirements.lock" && printf %s "$our_jars") 2>/dev/null | cksum | tr -d ' ')
     archive="$home/.venv/classes-$key.jsa"
     for finished in "$archive".*; do
         # Written by the process of that number, unless it is still at it.
@@ -216,6 +226,20 @@ share_classes() {
     fi
     java_options="$java_options -Xlog:disable"
 }
+
+# What s3a:// needs. Clusters bring Hadoop's connector in their own version, and are given the log store.
+s3=()
+if [ "$uses_s3" = yes ]; then
+    setup_s3
+    [ "$runs_on" = cluster ] || our_jars="$our_jars${our_jars:+,}$S3_JARS"
+    our_jars="$our_jars${our_jars:+,}$S3_LOG_STORE"
+    while read -r key value; do
+        case "$key" in "" | \#*) continue ;; esac
+        s3+=(--conf "$key=$value")
+    done <"$home/conf/s3a.conf"
+    # Stores other than Amazon's are known by one name, without one for each bucket.
+    [ -z "${AWS_ENDPOINT_URL:-}" ] || s3+=(--conf spark.hadoop.fs.s3a.path.style.access=true)
+fi
 
 # What suits the work: see docs/performance.md. A file of Spark properties of one's own is left as it is.
 spark_settings=()
@@ -273,13 +297,13 @@ py_files=$more_py_files
 travels=()
 if [ "$runs_on" = machine ]; then
     # One process: what it needs is on its class path, and nothing has to travel.
-    class_path="${delta_jars//,/:}${delta_jars:+${class_path:+:}}$class_path"
+    class_path="${our_jars//,/:}${our_jars:+${class_path:+:}}$class_path"
     travels+=(--conf "spark.sql.warehouse.dir=$home/.venv/spark-warehouse")
     [ -z "$more_archives" ] || travels+=(--archives "$more_archives")
 else
     package="$home/.venv/sales_lakehouse.zip"
     (cd "$home/src" && "$PYSPARK_PYTHON" -m zipfile -c "$package.$$" common jobs && mv "$package.$$" "$package")
-    jars="$delta_jars${delta_jars:+${jars:+,}}$jars"
+    jars="$our_jars${our_jars:+${jars:+,}}$jars"
     py_files="$package${py_files:+,$py_files}"
     # Python has to be of one minor version on both sides.
     PYSPARK_PYTHON=${cluster_python:-$("$PYSPARK_DRIVER_PYTHON" -c 'import sys; print("python%d.%d" % sys.version_info[:2])')}
@@ -306,6 +330,7 @@ fi
 exec "$SPARK_HOME/bin/spark-submit" \
     ${spark_settings[@]+"${spark_settings[@]}"} \
     "${travels[@]}" \
+    ${s3[@]+"${s3[@]}"} \
     ${spark_options[@]+"${spark_options[@]}"} \
     "$home/src/jobs/$job.py" \
     ${job_options[@]+"${job_options[@]}"}

@@ -44,7 +44,9 @@ def spark_cluster(tmp_path_factory: pytest.TempPathFactory, bare_python: str) ->
 
 @pytest.fixture(scope="module")
 def yarn_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    script = "source ./setup.sh requirements-dev.lock && setup_jars tests/yarn-jars.lock yarn-jars && echo $SETUP_JARS"
+    script = """
+        source ./setup.sh requirements-dev.lock && setup_jars "$PWD/tests/yarn-jars.lock" yarn-jars && echo $SETUP_JARS
+    """
     found = subprocess.run(["bash", "-c", script], cwd=ROOT, env=without_ours(), capture_output=True, text=True)
     if found.returncode:
         pytest.skip(f"no YARN: {found.stderr.strip()}")

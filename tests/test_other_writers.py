@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
+from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
 
 from batteries import Battery
-from common.contract import AGGREGATE, SALES
+from common.contract import AGGREGATE, CUSTOMERS, SALES
 from common.errors import LakeConflictError
 from common.settings import Settings, load_settings
 from common.tables import Lake
@@ -50,6 +52,19 @@ def schema(spark: SparkSession) -> Iterator[str]:
     spark.sql("CREATE SCHEMA without_lock")
     yield "without_lock"
     spark.sql("DROP SCHEMA without_lock CASCADE")
+
+
+def test_the_time_of_a_commit_does_not_depend_on_how_many_are_listed(spark: SparkSession, schema: str) -> None:
+    lake = Lake(spark, None, None, schema)
+    lake.create([CUSTOMERS])
+    for number in range(2):
+        spark.sql(f"INSERT INTO {lake.name(CUSTOMERS)} VALUES ('c{number}', 'Ann', 30, 'Mali')")
+    location = spark.sql(f"DESCRIBE DETAIL {lake.name(CUSTOMERS)}").collect()[0]["location"]
+    # As a store has it that keeps whole seconds.
+    for commit in Path(location.removeprefix("file:")).glob("_delta_log/*.json"):
+        os.utime(commit, (1_700_000_000, 1_700_000_000))
+    times = {Lake(spark, None, None, schema).history(CUSTOMERS, limit)[0].at for limit in (1, 2, 3)}
+    assert len(times) == 1
 
 
 @pytest.mark.battery

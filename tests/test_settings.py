@@ -79,6 +79,16 @@ def test_a_wrong_line_in_the_file_is_named(conf: Path, line: str, sentence: str)
     assert sentence in str(error.value)
 
 
+@pytest.mark.parametrize("name", ["lake", "transactions", "customers"])
+def test_credentials_in_a_place_are_refused_and_not_repeated(conf: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match=f"{name}: holds credentials") as error:
+        load_settings({name: "s3a://AKNAME:hush/hush@bucket/lake"}, Settings)
+    assert "hush" not in str(error.value)
+    # The name of an account is none.
+    place = "abfss://container@account.dfs.core.windows.net/lake"
+    assert getattr(load_settings({name: place}, Settings), name) == place
+
+
 def test_an_unknown_variable_is_named(conf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SALES_LAKEHOUSE_MAX_REJECTED", "0.1")
     with pytest.raises(ConfigError, match="SALES_LAKEHOUSE_MAX_REJECTED is no setting"):

@@ -12,6 +12,7 @@ from pyspark.sql import SparkSession
 
 from common.errors import SalesLakehouseError, condition_of
 from common.feeds import damaged_file
+from common.object_stores import refusal_of
 from common.settings import TRACEBACK_VARIABLE, AnySettings, argument_parser, load_settings
 
 
@@ -50,15 +51,16 @@ def _attempt(
         spark = SparkSession.builder.appName(job).getOrCreate()
         run(spark, settings)
     except SalesLakehouseError as error:
-        if not error.is_in_report:
-            print(f"{job}: {error}", file=sys.stderr)
-        return error.exit_code
+        return _failed(job, error)
     except KeyboardInterrupt:
         print(f"{job}: stopped; the next run finishes what this one could not.", file=sys.stderr)
         return 130
     except Exception as error:
         if os.environ.get(TRACEBACK_VARIABLE):
             raise
+        refusal = refusal_of(error)
+        if refusal:
+            return _failed(job, refusal)
         damaged = damaged_file(error)
         if damaged:
             print(
@@ -74,3 +76,9 @@ def _attempt(
         )
         return 1
     return 0
+
+
+def _failed(job: str, error: SalesLakehouseError) -> int:
+    if not error.is_in_report:
+        print(f"{job}: {error}", file=sys.stderr)
+    return error.exit_code

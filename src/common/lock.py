@@ -22,7 +22,7 @@ def lock_lake(spark: SparkSession, folder: str | None, run_id: str) -> Iterator[
     """Hold the lake for one run; raises LakeBusyError, naming the holder, where another run holds it.
 
     Lakes in catalogs and on object stores, and sessions without a JVM of their own (Spark Connect), are not locked:
-    there Delta's own conflict detection stops the later of two runs.
+    there Delta's own conflict detection stops the later of two runs; on S3, with the log store of conf/s3a.conf.
     """
     jvm = getattr(spark, "_jvm", None)
     if folder is None or jvm is None or "://" in folder:

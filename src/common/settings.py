@@ -109,6 +109,9 @@ class Settings(BaseSettings):
     @classmethod
     def _is_absolute(cls, value: str | None) -> str | None:
         value = value and re.sub(r"^dbfs:/+", "dbfs:///", re.sub(r"^file:/+", "/", value))
+        if value and re.match(r"[\w+.-]+://[^@]*:[^@]*@", value):
+            # The value is not quoted: messages end up in logs.
+            raise ValueError("holds credentials, which belong into the environment; see docs/object-stores.md")
         if value is None or "://" in value or value.startswith("/"):
             return value if value is None or value == "/" else value.rstrip("/")
         return os.path.abspath(value)

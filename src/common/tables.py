@@ -75,9 +75,11 @@ class Lake:
                 remove_log_without_commits(folder)
             try:
                 self.spark.sql(create_statement(self.name(table), table))
-            except AnalysisException as error:
-                if error.getCondition() == "SCHEMA_NOT_FOUND":
+            except SPARK_ERRORS as error:
+                if isinstance(error, AnalysisException) and error.getCondition() == "SCHEMA_NOT_FOUND":
                     raise ConfigError(f"schema: {'.'.join(self._prefix)} does not exist: CREATE SCHEMA it.") from error
+                if _is_conflict(error):
+                    raise self._conflict(table, "at the same moment") from error
                 raise
             del self._seen[table.name]
             self._flush(table, self.version(table) or 0)
@@ -139,7 +141,9 @@ class Lake:
                 .select(
                     "version",
                     "operation",
-                    F.unix_micros("timestamp").alias("micros"),
+                    # Object stores keep whole seconds, and Delta tells commits of one second apart by milliseconds that
+                    # depend on how many commits it lists.
+                    F.unix_seconds("timestamp").alias("second"),
                     "userMetadata",
                     "operationMetrics",
                 )
@@ -153,7 +157,7 @@ class Lake:
             Commit(
                 version=row["version"],
                 operation=row["operation"],
-                at=instant_of(row["micros"]),
+                at=instant_of(row["second"] * 1_000_000),
                 note=_note_in(row["userMetadata"]),
                 metrics=row["operationMetrics"] or {},
             )
@@ -281,7 +285,7 @@ class Lake:
             with self._settings_of_commit({**note, "follows": before}, before):
                 self.spark.sql(sql)
         except SPARK_ERRORS as error:
-            if any(condition in str(error) for condition in _IS_CONFLICT):
+            if _is_conflict(error):
                 raise self._conflict(table, "at the same moment") from error
             raise
         newest = self._read_history(table, limit=1)[0]
@@ -346,6 +350,10 @@ class Lake:
         raise LakeError(
             f"{self.place(table)} does not fit the contract: {'; '.join(wrong) or 'columns in another order'}."
         )
+
+
+def _is_conflict(error: Exception) -> bool:
+    return any(condition in str(error) for condition in _IS_CONFLICT)
 
 
 def _commit_of(version: int, info: Mapping[str, Any]) -> Commit:
