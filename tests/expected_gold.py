@@ -41,14 +41,14 @@ _QUERIES = {
     # A score counts the buyers who are worse, one by one.
     "customer_segments": """
         WITH buyers AS (
-            SELECT CUSTOMER_ID, count(*) AS orders, sum(amount) AS spent,
+            SELECT CUSTOMER_ID, count(*) AS orders, sum(amount) AS spent, max(TRANSACTION_DATE) AS last_sale,
                    ((SELECT epoch_us(max(TRANSACTION_DATE)) FROM sales) - epoch_us(max(TRANSACTION_DATE)))
                    // 86400000000 AS days
             FROM sold GROUP BY CUSTOMER_ID
         ),
         everyone AS (SELECT count(*) AS of_all FROM buyers),
         scored AS (
-            SELECT b.*, 1 + (SELECT count(*) FROM buyers AS o WHERE o.days > b.days) * 5 // of_all AS r,
+            SELECT b.*, 1 + (SELECT count(*) FROM buyers AS o WHERE o.last_sale < b.last_sale) * 5 // of_all AS r,
                    1 + (SELECT count(*) FROM buyers AS o WHERE o.orders < b.orders) * 5 // of_all AS f,
                    1 + (SELECT count(*) FROM buyers AS o WHERE o.spent < b.spent) * 5 // of_all AS m
             FROM buyers AS b, everyone

@@ -17,7 +17,7 @@ from batteries import Battery
 from common.contract import GOLD_TABLES
 from expected_gold import gold_versions, wrong_gold
 from histories import History, told
-from jobs import build_gold
+from jobs import build_gold, maintain
 from lakes import Outcome, Workbench, assert_did_as_planned
 from test_histories import TO_NEXT_SEED, Steps, let_anything_happen, possible_steps
 
@@ -77,6 +77,15 @@ class GoldHistory(History):
         if what not in MAINTENANCE and DeltaTable(path).version() != before:
             self.meddled.add(table)
 
+    @told
+    def lake_is_maintained(self) -> None:
+        """The job changes no row, and is no stranger."""
+        outcome = self.bench.run(maintain, f"--lake={self.bench.lake}")
+        self._assert_none([] if outcome.report else [outcome.error])
+        self.runs += 1
+        for table in self.versions:
+            self._note_version(table)
+
     def end(self) -> None:
         super().end()
         self.gold_is_built()
@@ -113,7 +122,7 @@ def possible_steps_with_gold(history: GoldHistory) -> Steps:
     by_id = st.lists(sale, min_size=1, max_size=5, unique_by=lambda line: line.partition(",")[0])
     steps["sales_arrive"] = (8, {"lines": by_id})
     if history.loads:
-        steps |= {"gold_is_built": (6, {}), "gold_is_built_after_a_dry_run": (2, {})}
+        steps |= {"gold_is_built": (6, {}), "gold_is_built_after_a_dry_run": (2, {}), "lake_is_maintained": (1, {})}
     if (history.bench.lake / GOLD[-1]).exists():
         steps["gold_is_meddled_with"] = (
             5,

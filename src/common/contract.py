@@ -390,8 +390,8 @@ CUSTOMER_SEGMENTS = Table(
         Column(
             "R_SCORE",
             "int",
-            "1 to 5, 5 for the lowest RECENCY: 1 and how many whole fifths of the buyers have a higher one, so that "
-            "equal values score the same; null without purchases",
+            "1 to 5, 5 for the latest last purchase: 1 and how many whole fifths of the buyers have an earlier one, so "
+            "that equal values score the same; null without purchases",
             nullable=True,
         ),
         Column(

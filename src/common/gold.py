@@ -133,7 +133,7 @@ def customer_segments(summary: DataFrame) -> DataFrame:
 
     scored = customers.withColumns(
         {
-            "R_SCORE": score(F.col("RECENCY").desc()),
+            "R_SCORE": score(F.col("LAST_PURCHASE").asc()),
             "F_SCORE": score(F.col("FREQUENCY").asc()),
             "M_SCORE": score(F.col("MONETARY").asc()),
         }

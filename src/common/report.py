@@ -105,11 +105,7 @@ class RunReport:
         """Report what a gold table got, or would get; `whole` says why it was written whole, None where it was not."""
         if whole:
             self.gold_recomputed_whole[table.name] = whole
-        if not self.dry_run:
-            self.written.append(change)
-            return
-        self.plan = self.plan or Plan()
-        self.plan.tables.append(change)
+        (self.plan.tables if self.plan else self.written).append(change)
 
     @property
     def changed_nothing(self) -> bool:

@@ -12,6 +12,7 @@ from common.command import run_command
 from common.contract import CUSTOMERS, GOLD_TABLES, SALES, SALES_ENRICHED
 from common.errors import LakeError
 from common.gold_refresh import pinned_gold, plan_gold, refresh_gold
+from common.plan import Plan
 from common.report import Reporter, RunReport
 from common.runs import check_no_commit_is_lost, record_run, versions_of, work_on_lake
 from common.session import check_session
@@ -50,6 +51,7 @@ def _build(lake: Lake, settings: GoldSettings, report: RunReport, reporter: Repo
     before = versions_of(lake, GOLD_TABLES)
     if before[SALES.name] is None:
         raise LakeError(f"There is no lake at {lake.place(SALES)}; load_sales makes it.")
+    report.plan = Plan() if settings.dry_run else None
     note = {"run_id": report.run_id, "job": JOB}
     would = "would be " if settings.dry_run else ""
     if not settings.dry_run:
