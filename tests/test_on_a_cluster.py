@@ -54,6 +54,64 @@ def yarn_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         yield cluster
 
 
+@dataclass
+class Platform:
+    """A Spark that somebody else has set up, as far as the script can see: it only prints what it is called with."""
+
+    folder: Path
+
+    def __post_init__(self) -> None:
+        self.home = self.folder / "spark"
+        for name in ("bin", "jars", "conf"):
+            (self.home / name).mkdir(parents=True)
+        submit = self.home / "bin" / "spark-submit"
+        submit.write_text('#!/usr/bin/env bash\nprintf "%s\\n" "$@" --- "SPARK_CONF_DIR=${SPARK_CONF_DIR:-}"; env\n')
+        submit.chmod(0o755)
+
+    def has(self, *jars: str) -> None:
+        for jar in jars:
+            (self.home / "jars" / jar).touch()
+
+    def submit(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [f"{ROOT}/spark-submit.sh", *arguments],
+            cwd=self.folder,
+            env={**without_ours(), "SPARK_HOME": str(self.home), **environment},
+            capture_output=True,
+            text=True,
+        )
+
+    def must_submit(self, *arguments: str, **environment: str) -> Submitted:
+        done = self.submit(*arguments, **environment)
+        assert done.returncode == 0, done.stderr
+        options, _, variables = done.stdout.partition("---\n")
+        return Submitted(
+            options.splitlines(), dict(line.split("=", 1) for line in variables.splitlines() if "=" in line)
+        )
+
+
+@dataclass
+class Submitted:
+    """What spark-submit was called with."""
+
+    options: list[str]
+    variables: dict[str, str]
+
+    def values(self, option: str) -> list[str]:
+        return [self.options[i + 1] for i, name in enumerate(self.options) if name == option]
+
+    def conf(self) -> dict[str, str]:
+        return dict(value.split("=", 1) for value in self.values("--conf"))
+
+    def jars(self) -> list[str]:
+        return [Path(jar).name for value in self.values("--jars") for jar in value.split(",")]
+
+
+@pytest.fixture
+def platform(tmp_path: Path) -> Platform:
+    return Platform(tmp_path)
+
+
 def deliver_all(bench: Workbench) -> None:
     """A sample of 2,000 sales, and all that a delivery can bring: corrections, duplicates, refused rows."""
     assert make_sample.main(["--folder", str(bench.folder / "sample"), "--transactions=2000"]) == 0
@@ -125,28 +183,28 @@ def test_tables_in_a_catalog_are_found_by_name_in_another_session(bench: Workben
 
 
 def test_code_that_travels_is_imported_by_executors_without_our_packages(
-    tmp_path: Path, spark_cluster: Cluster, bare_python: str
+    platform: Platform, spark_cluster: Cluster, bare_python: str
 ) -> None:
-    """None of our Python runs on executors by itself: this job has them import the zip that the script has made."""
-    code = ROOT / ".venv" / "sales_lakehouse.zip"
+    """No Python code of ours runs on executors by itself: this job has them import the zip that the script sends."""
+    platform.has(DELTA_JAR)
+    (code,) = platform.must_submit("--master=spark://127.0.0.1:1").values("--py-files")
     with zipfile.ZipFile(code) as packed:
         assert {name.partition("/")[0] for name in packed.namelist()} == {"common", "jobs"}
-    job = tmp_path / "job.py"
+    job = platform.folder / "job.py"
     job.write_text(
-        "import sys\n"
         "from pyspark.sql import SparkSession\n"
         "def imported(_):\n"
-        "    import importlib.util, common.contract, jobs\n"
-        "    yield common.contract.__file__, common.contract.SALES.name, importlib.util.find_spec('pydantic') is None\n"
+        "    import importlib.util, os, common.contract, jobs\n"
+        "    yield os.path.abspath(common.contract.__file__), importlib.util.find_spec('pydantic') is None\n"
         "spark = SparkSession.builder.getOrCreate()\n"
         "print(spark.sparkContext.parallelize([1, 2], 2).mapPartitions(imported).collect())\n"
     )
-    submit = [f"{SPARK_HOME}/bin/spark-submit", *spark_cluster.options, "--py-files", str(code)]
+    submit = [f"{SPARK_HOME}/bin/spark-submit", *spark_cluster.options, "--py-files", code]
     environment = {**without_ours(), "SPARK_LOCAL_IP": "127.0.0.1", "SPARK_CONF_DIR": f"{ROOT}/conf"}
     environment |= {"PYSPARK_PYTHON": bare_python, "SPARK_HOME": str(SPARK_HOME)}
     done = subprocess.run([*submit, str(job)], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    found = re.findall(r"'(\S+/worker_\d/\S+\.zip/common/contract.py)', 'sales_data_partitioned', True", done.stdout)
+    found = re.findall(r"'\S+/worker_\d/\S+/sales_lakehouse\.zip/common/contract\.py', True", done.stdout)
     assert len(found) == 2, done.stdout
 
 
@@ -199,64 +257,6 @@ def test_a_worker_killed_in_the_middle_of_a_load(bench: Workbench, spark_cluster
 
 def has_executor(server: Server) -> bool:
     return any("CoarseGrainedExecutorBackend" in program for program in server.programs())
-
-
-@dataclass
-class Platform:
-    """A Spark that somebody else has set up, as far as the script can see: it only prints what it is called with."""
-
-    folder: Path
-
-    def __post_init__(self) -> None:
-        self.home = self.folder / "spark"
-        for name in ("bin", "jars", "conf"):
-            (self.home / name).mkdir(parents=True)
-        submit = self.home / "bin" / "spark-submit"
-        submit.write_text('#!/usr/bin/env bash\nprintf "%s\\n" "$@" --- "SPARK_CONF_DIR=${SPARK_CONF_DIR:-}"; env\n')
-        submit.chmod(0o755)
-
-    def has(self, *jars: str) -> None:
-        for jar in jars:
-            (self.home / "jars" / jar).touch()
-
-    def submit(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [f"{ROOT}/spark-submit.sh", *arguments],
-            cwd=self.folder,
-            env={**without_ours(), "SPARK_HOME": str(self.home), **environment},
-            capture_output=True,
-            text=True,
-        )
-
-    def must_submit(self, *arguments: str, **environment: str) -> Submitted:
-        done = self.submit(*arguments, **environment)
-        assert done.returncode == 0, done.stderr
-        options, _, variables = done.stdout.partition("---\n")
-        return Submitted(
-            options.splitlines(), dict(line.split("=", 1) for line in variables.splitlines() if "=" in line)
-        )
-
-
-@dataclass
-class Submitted:
-    """What spark-submit was called with."""
-
-    options: list[str]
-    variables: dict[str, str]
-
-    def values(self, option: str) -> list[str]:
-        return [self.options[i + 1] for i, name in enumerate(self.options) if name == option]
-
-    def conf(self) -> dict[str, str]:
-        return dict(value.split("=", 1) for value in self.values("--conf"))
-
-    def jars(self) -> list[str]:
-        return [Path(jar).name for value in self.values("--jars") for jar in value.split(",")]
-
-
-@pytest.fixture
-def platform(tmp_path: Path) -> Platform:
-    return Platform(tmp_path)
 
 
 OUR_JARS = [Path(jar).name for jar in os.environ["DELTA_JARS"].split(",")]
