@@ -26,6 +26,7 @@ CARRYING = (
     "test_load_incrementally.py",
     "test_maintain.py",
     "test_other_writers.py",
+    "test_reading_csv.py",
     "test_refused_runs.py",
     "test_release_rejected.py",
     "test_restate.py",

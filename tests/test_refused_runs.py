@@ -75,6 +75,7 @@ def test_a_lake_that_cannot_be_written_is_said_before_anything_is_read(bench: Wo
     assert f"{blocker} is a file, not a folder" in outcome.error
 
 
+@pytest.mark.skipif("config.getoption('--connect')", reason="a session without a JVM of its own takes no lock")
 def test_a_second_run_on_the_same_lake_says_who_holds_it(bench: Workbench) -> None:
     from common.lock import lock_lake
 

@@ -7,9 +7,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
+from pyspark.sql import functions as F
 
 from common.aggregate import aggregate_sales
-from common.contract import SALES
+from common.contract import CUSTOMERS, SALES
 from common.tables import Lake
 from lakes import Workbench, assert_did_as_planned, assert_equals_recompute
 
@@ -106,8 +107,11 @@ def test_a_merge_of_sales_opens_no_file_of_another_hour(bench: Workbench) -> Non
 def test_customers_are_broadcast_to_the_sales(bench: Workbench, capsys: pytest.CaptureFixture[str]) -> None:
     bench.spark.conf.set("spark.sql.autoBroadcastJoinThreshold", "-1")
     try:
-        sales = bench.spark.createDataFrame([], SALES.ddl)
-        customers = bench.spark.createDataFrame([], "CUSTOMER_ID string, NAME string, AGE int, COUNTRY string")
+        # Of rows that the plan itself holds, Spark Connect would leave no join to look at.
+        sales, customers = (
+            bench.spark.range(1).select(*[F.col("id").cast(c.type).alias(c.name) for c in table.columns])
+            for table in (SALES, CUSTOMERS)
+        )
         aggregate_sales(sales, customers).explain()
     finally:
         bench.spark.conf.unset("spark.sql.autoBroadcastJoinThreshold")

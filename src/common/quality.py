@@ -114,7 +114,10 @@ def with_broken_rules(rows: DataFrame, column: str, rules: list[Rule]) -> DataFr
     cases = [f"CASE WHEN {_broken_sql(rule)} THEN '{rule.name}' END" for rule in rules]
     names = f"nullif(concat_ws(',', {', '.join(cases)}), '')"
     try:
-        return rows.withColumn(column, F.coalesce(F.expr(f"split({names}, ',')"), no_rules()))
+        with_names = rows.withColumn(column, F.coalesce(F.expr(f"split({names}, ',')"), no_rules()))
+        # Spark Connect looks at the SQL only when the columns are asked for.
+        _ = with_names.schema
+        return with_names
     except (AnalysisException, ParseException):
         for rule in rules:
             _check_sql(rows, rule)
