@@ -208,24 +208,26 @@ def test_code_that_travels_is_imported_by_executors_without_our_packages(
     assert len(found) == 2, done.stdout
 
 
-def test_a_driver_on_yarn_has_its_packages_and_settings_with_it(
+def test_a_driver_on_yarn_has_its_packages_and_settings_with_it_and_one_here_finds_the_same_lake(
     bench: Workbench, yarn_cluster: Cluster, bare_python: str
 ) -> None:
-    """The driver's Python is the machine's, which has none of our packages."""
+    """The Python of the cluster has none of our packages."""
     deliver_all(bench)
     expected = loaded_here(bench)
     lake, output = bench.folder / "cluster", bench.folder / "output.txt"
-    submitted = yarn_cluster.run(
-        output,
-        "load_sales",
-        *("--env=cluster", "--deploy-mode=cluster", f"--lake={lake}"),
-        *inputs(bench)[:2],
-        SALES_LAKEHOUSE_MAX_REJECTED_SHARE="0.9",  # a variable of here counts there
-        PYSPARK_PYTHON=bare_python,
-    )
+    arguments = ["--env=cluster", f"--lake={lake}", *inputs(bench)[:2]]
+    # A variable of here counts there.
+    environment = {"SALES_LAKEHOUSE_MAX_REJECTED_SHARE": "0.9", "PYSPARK_PYTHON": bare_python}
+
+    submitted = yarn_cluster.run(output, "load_sales", "--deploy-mode=cluster", *arguments, **environment)
     assert "[6/6]" not in submitted
     assert "[6/6] Record the run" in yarn_printed(yarn_cluster)
     assert_same(lake, expected)
+
+    runs, others = runs_and_others(lake)
+    in_client_mode = yarn_cluster.run(output, "load_sales", *arguments, **environment)
+    assert "Nothing new: no table was changed." in in_client_mode
+    assert runs_and_others(lake) == (runs + 1, others)
 
 
 def test_a_worker_killed_in_the_middle_of_a_load(bench: Workbench, spark_cluster: Cluster) -> None:
