@@ -19,6 +19,7 @@ from common.tables import Lake
 from jobs import load_sales
 from lakes import Workbench, assert_equals_recompute
 
+_COMPACTS_ALWAYS = {"enabled": "true", "minNumFiles": "2"}
 NINE = datetime(2025, 2, 22, 9, tzinfo=timezone.utc)
 TEN = datetime(2025, 2, 22, 10, tzinfo=timezone.utc)
 
@@ -45,6 +46,29 @@ def test_of_two_writers_that_saw_the_same_version_one_is_refused(bench: Workbenc
     # What the first left undone, the next run does, although it finds nothing new.
     assert bench.must_load().ledger() == {}
     assert_equals_recompute(bench)
+
+
+def test_a_table_that_compacts_itself_after_a_commit_is_not_another_writers(bench: Workbench) -> None:
+    bench.people("c1,Ann,30,Mali")
+    bench.sales("t1,c1,p1,1,1.00,2025-02-22 08:15:00")
+    bench.must_load()
+    # As managed platforms do by themselves.
+    settings = {f"spark.databricks.delta.autoCompact.{key}": value for key, value in _COMPACTS_ALWAYS.items()}
+    for key, value in settings.items():
+        bench.spark.conf.set(key, value)
+    try:
+        bench.people("c2,Bob,40,Peru")
+        bench.sales("t2,c2,p1,1,1.00,2025-02-22 08:45:00")
+        outcome = bench.must_load()
+    finally:
+        for key in settings:
+            bench.spark.conf.unset(key)
+    assert "Starting again" not in outcome.error
+    for table in (SALES, CUSTOMERS, AGGREGATE):
+        history = bench.spark.sql(f"DESCRIBE HISTORY delta.`{bench.path(table.name)}` LIMIT 2").collect()
+        assert [row["operation"] for row in history] == ["OPTIMIZE", "MERGE"]
+    assert_equals_recompute(bench)
+    assert bench.must_load().ledger() == {}
 
 
 @pytest.fixture

@@ -288,14 +288,20 @@ class Lake:
             if _is_conflict(error):
                 raise self._conflict(table, "at the same moment") from error
             raise
-        newest = self._read_history(table, limit=1)[0]
-        if newest.version == before:
+        since = self._read_history(table, limit=1)
+        if since[0].version == before:
             return None
-        if newest.note.get("run_id") != note["run_id"] or newest.version != before + 1:
-            raise self._conflict(table, f"as version {newest.version}")
-        self._seen[table.name] = [newest, *self._seen[table.name]]
-        self._flush(table, newest.version)
-        return newest
+        if since[0].version > before + 1:
+            since = self._read_history(table, limit=since[0].version - before)
+        # A table may compact itself after a commit, which changes no row.
+        *later, ours = since
+        strangers = [commit for commit in later if commit.operation != "OPTIMIZE"]
+        if ours.note.get("run_id") != note["run_id"] or ours.version != before + 1 or strangers:
+            raise self._conflict(table, f"as version {since[0].version}")
+        self._seen[table.name] = [*since, *self._seen[table.name]]
+        for commit in reversed(since):
+            self._flush(table, commit.version)
+        return ours
 
     def _conflict(self, table: Table, when: str) -> LakeConflictError:
         return LakeConflictError(
