@@ -46,3 +46,10 @@ def test_small_files_are_put_together_and_old_ones_deleted(bench: Workbench) -> 
     assert later.report is not None
     assert later.report["recomputed_whole"] is None
     assert_equals_recompute(bench)
+
+    # A run that records the versions of now would hide that commits are lost.
+    for file in (sales / "_delta_log").glob(f"*{DeltaTable(str(sales)).version():020}*"):
+        file.unlink()
+    lost = bench.run(maintain, f"--lake={bench.lake}")
+    assert lost.exit_code == 1
+    assert "its newest commits" in lost.error

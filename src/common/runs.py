@@ -73,6 +73,17 @@ def versions_of(lake: Lake, more: Sequence[Table] = ()) -> dict[str, int | None]
     return {table.name: lake.version(table) for table in (*_REPORTED, *more)}
 
 
+def versions_of_existing(lake: Lake, more: Sequence[Table] = ()) -> dict[str, int | None]:
+    """The same, for a job that does not make a lake. Raises LakeError where there is none, or where commits are lost,
+    since the run would record what is left as all that there was.
+    """
+    check_no_commit_is_lost(lake)
+    for table in (SALES, CUSTOMERS, REJECTED):
+        if lake.version(table) is None:
+            raise LakeError(f"There is no lake at {lake.place(table)}; load_sales makes it.")
+    return versions_of(lake, more)
+
+
 def record_run(
     lake: Lake, report: RunReport, before: dict[str, int | None], decisions: Sequence[Decision] = ()
 ) -> None:

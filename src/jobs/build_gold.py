@@ -10,11 +10,10 @@ from pyspark.sql import SparkSession
 
 from common.command import run_command
 from common.contract import CUSTOMERS, GOLD_TABLES, SALES, SALES_ENRICHED
-from common.errors import LakeError
 from common.gold_refresh import pinned_gold, plan_gold, refresh_gold
 from common.plan import Plan
 from common.report import Reporter, RunReport
-from common.runs import check_no_commit_is_lost, record_run, versions_of, work_on_lake
+from common.runs import record_run, versions_of_existing, work_on_lake
 from common.session import check_session
 from common.settings import LAKE_OPTIONS, Settings
 from common.statements import sales_enriched_sql
@@ -47,10 +46,7 @@ def run(spark: SparkSession, settings: GoldSettings) -> RunReport:
 
 def _build(lake: Lake, settings: GoldSettings, report: RunReport, reporter: Reporter) -> None:
     lake.check_files(GOLD_TABLES)
-    check_no_commit_is_lost(lake)
-    before = versions_of(lake, GOLD_TABLES)
-    if before[SALES.name] is None:
-        raise LakeError(f"There is no lake at {lake.place(SALES)}; load_sales makes it.")
+    before = versions_of_existing(lake, GOLD_TABLES)
     report.plan = Plan() if settings.dry_run else None
     note = {"run_id": report.run_id, "job": JOB}
     would = "would be " if settings.dry_run else ""

@@ -16,7 +16,7 @@ from common.errors import LakeError
 from common.gold_refresh import gold_tables_of, pinned_gold, refresh_gold
 from common.refresh import refresh_aggregate
 from common.report import Reporter, RunReport
-from common.runs import record_run, versions_of, work_on_lake
+from common.runs import record_run, versions_of_existing, work_on_lake
 from common.session import check_session
 from common.settings import LAKE_OPTIONS, Settings
 from common.tables import Lake
@@ -57,9 +57,7 @@ def run(spark: SparkSession, settings: ForgetSettings) -> RunReport:
 def _forget(lake: Lake, settings: ForgetSettings, report: RunReport, reporter: Reporter) -> None:
     lake.check_files(GOLD_TABLES)
     gold_tables = gold_tables_of(lake)
-    before = versions_of(lake, gold_tables)
-    if before[CUSTOMERS.name] is None:
-        raise LakeError(f"There is no lake at {lake.place(CUSTOMERS)}; load_sales makes it.")
+    before = versions_of_existing(lake, gold_tables)
     note = {"run_id": report.run_id, "job": JOB, "logic_version": LOGIC_VERSION}
     with reporter.step("Look for the customer") as said:
         person = forgetting.find_person(lake, settings.customer_id)

@@ -13,11 +13,10 @@ from pyspark.sql import SparkSession
 
 from common import id_index
 from common.command import run_command
-from common.contract import GOLD_TABLES, LOGIC_VERSION, OPTIONAL_TABLES, SALE_IDS, SALES, TABLES
-from common.errors import LakeError
+from common.contract import GOLD_TABLES, LOGIC_VERSION, OPTIONAL_TABLES, SALE_IDS, TABLES
 from common.gold_refresh import gold_tables_of
 from common.report import Reporter, RunReport
-from common.runs import record_run, versions_of, work_on_lake
+from common.runs import record_run, versions_of_existing, work_on_lake
 from common.session import check_session
 from common.settings import LAKE_OPTIONS, Settings
 from common.tables import Lake
@@ -56,9 +55,7 @@ def run(spark: SparkSession, settings: MaintainSettings) -> RunReport:
 
 def _maintain(lake: Lake, settings: MaintainSettings, report: RunReport, reporter: Reporter) -> None:
     lake.check_files(GOLD_TABLES)
-    before = versions_of(lake, gold_tables_of(lake))
-    if before[SALES.name] is None:
-        raise LakeError(f"There is no lake at {lake.place(SALES)}; load_sales makes it.")
+    before = versions_of_existing(lake, gold_tables_of(lake))
     note = {"run_id": report.run_id, "job": JOB, "logic_version": LOGIC_VERSION}
     would = "would be " if settings.dry_run else ""
     if not settings.dry_run:

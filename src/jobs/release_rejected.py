@@ -12,13 +12,12 @@ from pyspark.sql import DataFrame, SparkSession
 
 from common.command import run_command
 from common.contract import CUSTOMERS, CUSTOMERS_FEED, LOGIC_VERSION, REJECTED, SALES, TABLES, TRANSACTIONS
-from common.errors import LakeError
 from common.plan import plan_run
 from common.quality import QualityRules, load_rules
 from common.refresh import refresh_aggregate
 from common.release import Release, read_corrections, read_rejected
 from common.report import Reporter, RunReport
-from common.runs import record_run, versions_of, work_on_lake
+from common.runs import record_run, versions_of_existing, work_on_lake
 from common.session import check_session
 from common.settings import LAKE_OPTIONS, READING_OPTIONS, Settings
 from common.tables import Lake
@@ -54,9 +53,7 @@ def run(spark: SparkSession, settings: ReleaseSettings) -> RunReport:
 
 
 def _release(lake: Lake, settings: ReleaseSettings, rules: QualityRules, report: RunReport, reporter: Reporter) -> None:
-    before = versions_of(lake)
-    if before[REJECTED.name] is None:
-        raise LakeError(f"There is no {lake.place(REJECTED)}; load_sales makes it.")
+    before = versions_of_existing(lake)
     with ExitStack() as held:
         with reporter.step("Read and check the rejected rows") as said:
             customers, sales = _read(lake, settings, rules, held)

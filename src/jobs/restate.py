@@ -15,13 +15,13 @@ from pyspark.sql import functions as F
 from common.command import run_command
 from common.contract import CUSTOMERS, HOUR, LOGIC_VERSION, SALES, TABLES, TRANSACTIONS
 from common.decisions import Decision, check_may_load, decide, no_changes, reasons_of, rejected_rows_of
-from common.errors import DataRefusedError, LakeError
+from common.errors import DataRefusedError
 from common.intake import ROW, check_unchanged, read_feed
 from common.plan import plan_run
 from common.quality import QualityRules, load_rules
 from common.refresh import differing_groups, pin_sources, refresh_aggregate, restate_groups
 from common.report import Reporter, RunReport
-from common.runs import record_run, versions_of, work_on_lake
+from common.runs import record_run, versions_of_existing, work_on_lake
 from common.session import check_session
 from common.settings import LAKE_OPTIONS, READING_OPTIONS, Settings
 from common.statements import range_condition
@@ -96,9 +96,7 @@ def run(spark: SparkSession, settings: RestateSettings) -> RunReport:
 
 
 def _restate(lake: Lake, settings: RestateSettings, rules: QualityRules, report: RunReport, reporter: Reporter) -> None:
-    before = versions_of(lake)
-    if before[SALES.name] is None:
-        raise LakeError(f"There is no lake at {lake.place(SALES)}; load_sales makes it.")
+    before = versions_of_existing(lake)
     with ExitStack() as held:
         sales: Decision | None = None
         changes, removed = no_changes(lake, SALES), no_changes(lake, SALES).select(*SALES.column_names)
