@@ -224,8 +224,6 @@ def test_the_real_files_make_the_same_tables_as_on_a_local_disk(store: Store, tm
     assert (_count(increment, "new"), _count(increment, "corrected")) == (1, 1)
     store.assert_equals_recompute("real/lake")
     assert store.second.run("verify_aggregate", f"--lake={places[2]}")[0] == 0
-    assert store.second.run("maintain", f"--lake={places[2]}")[0] == 0
-    store.assert_equals_recompute("real/lake")
 
 
 def _two_writers(store: Store, folder: str, scheme: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -297,6 +295,24 @@ def test_a_commit_whose_answer_was_lost_is_known_as_ones_own(store: Store) -> No
     assert _count(report, "new") == 1
     assert store.versions("lost/lake")[SALES] == 1
     store.assert_equals_recompute("lost/lake")
+
+
+def test_maintain_puts_files_together_and_takes_no_folder_for_an_old_file(store: Store) -> None:
+    people = store.put_people("small/people", "a.csv", "c1,Ann,30,Mali")
+    lake = f"s3a://{BUCKET}/small/lake"
+    for number in range(2):
+        sales = store.put_sales("small/sales", f"{number}.csv", f"t{number},c1,p{number},1,1.00,2025-02-22 09:15:00")
+        _loaded(store.first, sales, people, lake)
+    assert len(store.server.delta_table("small/lake", SALES).file_uris()) == 2
+    # A change of a sale leaves files of the change feed besides.
+    sales = store.put_sales("small/sales", "2.csv", "t0,c1,p0,1,1.00,2025-02-22 10:15:00")
+    _loaded(store.first, sales, people, lake)
+    exit_code, printed = store.first.run("maintain", f"--lake={lake}")
+    assert exit_code == 0, printed
+    assert len(store.server.delta_table("small/lake", SALES).file_uris()) == 2
+    assert "none is old enough to be deleted" in printed
+    assert "files of older versions" not in printed
+    store.assert_equals_recompute("small/lake")
 
 
 @pytest.mark.parametrize(

@@ -244,8 +244,11 @@ class Lake:
         return self._write(table, note, f"OPTIMIZE {self.name(table)}")
 
     def old_files(self, table: Table, retain_hours: int) -> int:
-        """How many files `vacuum` would delete, as far as Delta lists them (up to a thousand)."""
-        return self.spark.sql(f"VACUUM {self.name(table)} RETAIN {int(retain_hours)} HOURS DRY RUN").count()
+        """How many files `vacuum` would delete, as far as Delta lists them (up to a thousand). It lists folders, too,
+        which have no age in an object store.
+        """
+        listed = self.spark.sql(f"VACUUM {self.name(table)} RETAIN {int(retain_hours)} HOURS DRY RUN")
+        return listed.where(F.col("path").endswith(".parquet")).count()
 
     def vacuum(self, table: Table, retain_hours: int) -> None:
         """Delete every data file that no version has that was the newest within `retain_hours`, 0 for the newest alone;
