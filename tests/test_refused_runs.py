@@ -75,6 +75,18 @@ def test_a_lake_that_cannot_be_written_is_said_before_anything_is_read(bench: Wo
     assert f"{blocker} is a file, not a folder" in outcome.error
 
 
+def test_files_where_a_table_should_be_are_named_and_left(bench: Workbench) -> None:
+    bench.people(ALICE)
+    bench.sales(SALE)
+    stray = bench.lake / "sales_data_partitioned" / "notes.txt"
+    stray.parent.mkdir(parents=True)
+    stray.write_text("not a table")
+    outcome = bench.load()
+    assert outcome.exit_code == FAILED
+    assert f"{stray.parent} cannot be made: files are there already that are no table" in outcome.error
+    assert stray.read_text() == "not a table"
+
+
 @pytest.mark.skipif("config.getoption('--connect')", reason="a session without a JVM of its own takes no lock")
 def test_a_second_run_on_the_same_lake_says_who_holds_it(bench: Workbench) -> None:
     from common.lock import lock_lake

@@ -80,9 +80,15 @@ class Lake:
                     raise ConfigError(f"schema: {'.'.join(self._prefix)} does not exist: CREATE SCHEMA it.") from error
                 if _is_conflict(error):
                     raise self._conflict(table, "at the same moment") from error
+                if "DELTA_CREATE_TABLE_WITH_NON_EMPTY_LOCATION" in str(error):
+                    raise self._no_table(table) from error
                 raise
             del self._seen[table.name]
-            self._flush(table, self.version(table) or 0)
+            version = self.version(table)
+            if version is None:
+                # Delta takes some folders for a table that exists, and does nothing.
+                raise self._no_table(table)
+            self._flush(table, version)
 
     def define_view(self, view: View, query: str, *, only_look: bool) -> bool:
         """Have a view of a lake in a catalog be this query, with its comments; returns whether it was not, or with
@@ -309,6 +315,13 @@ class Lake:
     def _conflict(self, table: Table, when: str) -> LakeConflictError:
         return LakeConflictError(
             f"{self.place(table)} was written by someone else during this run, {when}. Run again when that one is done."
+        )
+
+    def _no_table(self, table: Table) -> LakeConflictError:
+        """Files where a table should be made: strange ones, or those of a run that has not committed its table yet."""
+        return LakeConflictError(
+            f"{self.place(table)} cannot be made: files are there already that are no table. If no other run is making "
+            "it just now, take them away."
         )
 
     @contextmanager
