@@ -318,9 +318,9 @@ def test_a_driver_on_kubernetes_has_its_packages_and_settings_with_it(platform: 
     called = platform.must_submit(
         *("load_sales", "--env=cluster", "--master=k8s://https://127.0.0.1:1", "--deploy-mode=cluster"),
         "--archives=theirs.zip#theirs",
-        SALES_LAKEHOUSE_LAKE="s3a://bucket/lake",
-        SALES_LAKEHOUSE_TRANSACTIONS="s3a://bucket/sales",
-        SALES_LAKEHOUSE_CUSTOMERS="s3a://bucket/customers",
+        SALES_LAKEHOUSE_LAKE="hdfs://store/lake",
+        SALES_LAKEHOUSE_TRANSACTIONS="hdfs://store/sales",
+        SALES_LAKEHOUSE_CUSTOMERS="hdfs://store/customers",
     )
     ours, theirs = called.values("--archives")[0].split(",")
     archive, _, link = ours.partition("#")
@@ -343,7 +343,7 @@ def test_a_driver_on_kubernetes_has_its_packages_and_settings_with_it(platform: 
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[0] == f"s3a://bucket/lake {link}/conf/quality.yml"
+    assert done.stdout.splitlines()[0] == f"hdfs://store/lake {link}/conf/quality.yml"
     assert f"{link}/packages/yaml/" in done.stdout
     assert called.variables["PYSPARK_PYTHON"] == f"python{sys.version_info[0]}.{sys.version_info[1]}"
     assert "PYSPARK_DRIVER_PYTHON" not in called.variables
