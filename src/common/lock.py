@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pyspark.sql import SparkSession
 
 from common.errors import LakeBusyError
+from common.session import is_on_this_disk
 
 LOCK_FILE = ".lock"
 
@@ -25,7 +26,7 @@ def lock_lake(spark: SparkSession, folder: str | None, run_id: str) -> Iterator[
     there Delta's own conflict detection stops the later of two runs; on S3, with the log store of conf/s3a.conf.
     """
     jvm = getattr(spark, "_jvm", None)
-    if folder is None or jvm is None or "://" in folder:
+    if folder is None or jvm is None or not is_on_this_disk(folder):
         yield
         return
     os.makedirs(folder, exist_ok=True)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from common.contract import CUSTOMERS, GOLD_TABLES, RUNS, SALES, SALES_ENRICHED
@@ -111,15 +111,15 @@ def open_lake_in_spark(
 
     from pyspark.errors import AnalysisException
 
+    from common.values import instant_of
+
     try:
         rows = spark.sql(f"SELECT run_id, job, unix_micros(finished_at), tables FROM {name_of(RUNS.name)}").collect()
     except AnalysisException as error:
         raise RunNotFoundError(f"There is no lake at {folder or '.'.join(place)}: load_sales makes it.") from error
-    # A time that Spark hands over is one on the clock of this machine, whatever the session's zone.
-    epoch = datetime.fromtimestamp(0, timezone.utc)
     found = _runs(
         [
-            {"run_id": run_id, "job": job, "finished_at": epoch + timedelta(microseconds=micros), "tables": tables}
+            {"run_id": run_id, "job": job, "finished_at": instant_of(micros), "tables": tables}
             for run_id, job, micros, tables in rows
         ]
     )
