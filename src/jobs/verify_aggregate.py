@@ -181,9 +181,15 @@ def _compare_index(lake: Lake, report: Verification) -> str:
 
 
 def _compare_gold(lake: Lake, report: Verification) -> None:
-    for table, checked in _gold_checked(report):
-        rows, checked.made_of = _compare(lake, report, table, checked.made_of, _with_gold(table))
-        report.gold_rows_compared += rows
+    # Tables that were made of the same versions share one pass over the sales.
+    by_sources: dict[Sources, Gold] = {}
+    try:
+        for table, checked in _gold_checked(report):
+            rows, checked.made_of = _compare(lake, report, table, checked.made_of, _with_gold(table, by_sources))
+            report.gold_rows_compared += rows
+    finally:
+        for gold in by_sources.values():
+            gold.release()
 
 
 def _gold_checked(report: Verification) -> list[tuple[Table, TableChecked]]:
@@ -192,13 +198,11 @@ def _gold_checked(report: Verification) -> list[tuple[Table, TableChecked]]:
     return [(table, by_name[table.name]) for table in GOLD_TABLES if table.name in by_name]
 
 
-def _with_gold(table: Table) -> Callable[[Lake, Sources], Checked]:
+def _with_gold(table: Table, by_sources: dict[Sources, Gold]) -> Callable[[Lake, Sources], Checked]:
     def compare(lake: Lake, sources: Sources) -> Checked:
-        gold = Gold(lake, sources)
-        try:
-            return compare_rows(lake.read(table, lake.version(table)), gold.rows(table), table)
-        finally:
-            gold.release()
+        if sources not in by_sources:
+            by_sources[sources] = Gold(lake, sources)
+        return compare_rows(lake.read(table, lake.version(table)), by_sources[sources].rows(table), table)
 
     return compare
 
