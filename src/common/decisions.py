@@ -15,6 +15,7 @@ from common.errors import SPARK_ERRORS, DataRefusedError
 from common.id_index import hours_by_id, id_hash
 from common.intake import FORGOTTEN_RULE, ROW, Intake
 from common.ledger import FeedLedger, RuleCount
+from common.local_rows import no_rows
 from common.quality import QualityRules
 from common.statements import hours_condition
 from common.tables import Lake
@@ -102,7 +103,7 @@ def decide(
 def no_changes(lake: Lake, table: Table) -> DataFrame:
     """The `changes` of a decision where there are none."""
     values = ", ".join(f"`{column.name}`: {column.type}" for column in table.columns if column.name not in table.key)
-    return lake.spark.createDataFrame([], f"{table.ddl}, current_values struct<{values}>")
+    return no_rows(lake.spark, f"{table.ddl}, current_values struct<{values}>")
 
 
 def _outcomes(rows: DataFrame, held: DataFrame, feed: Feed, rules: QualityRules) -> DataFrame:

@@ -25,6 +25,7 @@ from common import values
 from common.contract import Feed
 from common.encodings import decoded, is_decodable
 from common.errors import SPARK_ERRORS, ConfigError, DataRefusedError
+from common.local_rows import local_rows
 from common.values import instant_of
 
 # A quoted value that spans more lines than this is taken for a quote that was never closed.
@@ -169,7 +170,7 @@ def read_lines(spark: SparkSession, files: list[InputFile]) -> DataFrame:
     """One row per line: `file` (its order), `block` (offset of the part of the file that one task reads),
     `position` (counts up within a block, with a start of its own) and `line`, the bytes as they are.
     """
-    orders = spark.createDataFrame([(file.uri, file.order) for file in files], "uri string, file int")
+    orders = local_rows(spark, [(file.uri, file.order) for file in files], "uri string, file int")
     lines = _read_text(spark, files).select(
         F.col("value").alias("line"),
         F.col("_metadata.file_path").alias("uri"),

@@ -26,6 +26,7 @@ from common.contract import (
     SALES,
     Table,
 )
+from common.local_rows import local_rows
 from common.tables import Lake
 from common.values import hours_in
 
@@ -104,7 +105,7 @@ def take_out(lake: Lake, table: Table, person: Person, note: Mapping[str, object
 def refuse_from_now_on(lake: Lake, person: Person, at: str, note: Mapping[str, object]) -> None:
     """Have every later run refuse the person's rows, whatever file they come from."""
     lake.create([FORGOTTEN])
-    row = lake.spark.createDataFrame([(person.customer_hash, at)], "customer_hash string, at string")
+    row = local_rows(lake.spark, [(person.customer_hash, at)], "customer_hash string, at string")
     row = row.select("customer_hash", F.col("at").cast("timestamp").alias("forgotten_at"))
     lake.insert_missing(FORGOTTEN, row, note=note)
 

@@ -18,6 +18,7 @@ from common.feeds import InputFile
 from common.forgetting import hashes_of_forgotten, is_about
 from common.ledger import RuleCount
 from common.loaded_files import known_fingerprints, loaded_files, not_loaded
+from common.local_rows import local_rows, no_rows
 from common.quality import QualityRules
 from common.settings import Settings
 from common.tables import Lake
@@ -92,7 +93,8 @@ class Intake:
             others = self.rows.select(*ROW, "raw_line", "is_header").join(reasons, on=list(ROW), how="inner")
             rows = rows.unionByName(others)
         bases = self._line_bases()
-        places = rows.sparkSession.createDataFrame(
+        places = local_rows(
+            rows.sparkSession,
             [
                 (
                     block.file,
@@ -165,7 +167,7 @@ def read_feed(
     loaded = loaded_files(lake, feed, table) if skip_loaded else None
     files = not_loaded(loaded, listed)
     if not files:
-        return Intake(feed, refusing, [], {}, len(listed), {}, spark.createDataFrame([], "file int"), [], [])
+        return Intake(feed, refusing, [], {}, len(listed), {}, no_rows(spark, "file int"), [], [])
     with feeds.damaged_files_refused():
         headers = feeds.read_headers(spark, files, feed)
     lines = feeds.read_lines(spark, files)

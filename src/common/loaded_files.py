@@ -36,7 +36,7 @@ def not_loaded(loaded: DataFrame | None, files: list[InputFile]) -> list[InputFi
     clock_grain = F.expr(f"INTERVAL {_CLOCK_GRAIN.total_seconds():.0f} SECONDS")
     is_trusted = F.col("modified_at") < F.col("started_at") - clock_grain
     is_listed = F.col("path").isin([file.path for file in files])
-    same = loaded.where(is_trusted & is_listed).select("path", "size", F.unix_micros("modified_at")).distinct()
+    same = loaded.where(is_trusted & is_listed).select("path", "size", F.unix_micros("modified_at"))
     seen = {(path, size, instant_of(micros)) for path, size, micros in same.collect()}
     return [file for file in files if (file.path, file.size, file.modified_at) not in seen]
 

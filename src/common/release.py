@@ -15,6 +15,7 @@ from common.errors import DataRefusedError
 from common.feeds import InputFile
 from common.forgetting import hashes_of_forgotten
 from common.intake import REDACTED, ROW, Intake, checked
+from common.local_rows import local_rows, no_rows
 from common.quality import QualityRules, names_of
 from common.settings import Settings
 from common.tables import Lake
@@ -64,7 +65,7 @@ class Release:
 def read_corrections(lake: Lake, path: str | None) -> DataFrame:
     """Corrected lines by rejected_id; raises DataRefusedError where the file is not clear or names an unknown row."""
     if path is None:
-        return lake.spark.createDataFrame([], "rejected_id string, corrected_line string")
+        return no_rows(lake.spark, "rejected_id string, corrected_line string")
     files = feeds.list_files(lake.spark, path)
     headers = feeds.read_headers(lake.spark, files, CORRECTIONS)
     rows = feeds.parse(feeds.read_lines(lake.spark, files), headers, CORRECTIONS, "utf-8", "UTC")
@@ -165,7 +166,8 @@ def _sources(stored: DataFrame) -> DataFrame:
     """
     by_file = stored.groupBy(*_SOURCE).agg(F.min("rejected_at").alias("at")).collect()
     in_order = sorted(by_file, key=lambda row: (row["is_corrected"], row["at"], row["file"], row["run_id"]))
-    return stored.sparkSession.createDataFrame(
+    return local_rows(
+        stored.sparkSession,
         [(order, *[row[name] for name in _SOURCE]) for order, row in enumerate(in_order)],
         "order int, file string, header string, run_id string, is_corrected boolean",
     )

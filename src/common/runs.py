@@ -25,6 +25,7 @@ from common.contract import (
 from common.decisions import Decision
 from common.errors import LakeConflictError, LakeError
 from common.integrity import check_is_writable, repair_of
+from common.local_rows import local_rows
 from common.lock import lock_lake
 from common.report import Reporter, RunReport, TableVersions
 from common.session import is_on_this_disk
@@ -125,7 +126,7 @@ def record_run(
             for file in decision.intake.files
         ],
     }
-    rows = lake.spark.createDataFrame([tuple(row[name] for name in RUNS.column_names)], RUNS.ddl)
+    rows = local_rows(lake.spark, [tuple(row[name] for name in RUNS.column_names)], RUNS.ddl)
     versions = {t.table: t.version_written for t in report.tables}
     lake.append(RUNS, rows, note={"run_id": report.run_id, "job": report.job, "versions": versions})
 

@@ -18,6 +18,7 @@ from common.contract import HOUR, Relation, Table, View
 from common.delta_log import commit_infos, remove_log_without_commits
 from common.errors import SPARK_ERRORS, ConfigError, LakeConflictError, LakeError
 from common.integrity import check_table_files, flush_commit, repair_of
+from common.local_rows import no_rows
 from common.session import is_on_this_disk
 from common.statements import create_statement, create_view_statement, hours_condition, quoted
 from common.values import instant_of
@@ -173,7 +174,7 @@ class Lake:
     def read(self, table: Table, version: int | None) -> DataFrame:
         """The table at a version, checked against the contract; empty where there is none (version None)."""
         if version is None:
-            return self.spark.createDataFrame([], table.ddl)
+            return no_rows(self.spark, table.ddl)
         rows = self.spark.sql(f"SELECT * FROM {self.name(table)} VERSION AS OF {int(version)}")
         self._check_columns(rows, table)
         return rows
