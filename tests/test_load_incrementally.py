@@ -31,6 +31,10 @@ def test_a_second_run_writes_nothing(bench: Workbench) -> None:
     assert bench.versions() == versions_filled
 
     assert first.ledger() == {"rows_read": 1, "new": 1}
+    assert first.report is not None
+    steps = first.report["steps"]
+    assert [step["step"] for step in steps][::5] == ["Read and check both feeds", "Record the run"]
+    assert all(step["seconds"] >= 0 and step["started_at"].endswith("+00:00") for step in steps)
     assert second.report is not None
     assert second.report["changed_nothing"]
     assert second.ledger() == {}

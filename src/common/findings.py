@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,7 +10,6 @@ from datetime import datetime
 from rich.table import Table as RichTable
 
 from common.refresh import Sources
-from common.report import json_value
 
 # So many keys of a finding are kept, and so many of them printed; all are counted.
 EXAMPLES_KEPT = 100
@@ -92,9 +90,9 @@ class Verification:
         """All findings in one sentence."""
         return f"The lake is not as it should be. {'; '.join(map(str, self.findings))}."
 
-    def as_json(self) -> str:
-        """The report as one JSON object; times are ISO 8601 in UTC."""
-        return json.dumps(dataclasses.asdict(self) | {"is_sound": not self.findings}, default=json_value)
+    def as_dict(self) -> dict[str, object]:
+        """The report for machines."""
+        return dataclasses.asdict(self) | {"is_sound": not self.findings}
 
     def table(self) -> RichTable:
         table = RichTable(title=self.job, title_justify="left")

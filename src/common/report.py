@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any, Protocol
 
 from rich.console import Console
@@ -120,9 +120,9 @@ class RunReport:
             return not (would_write or would_reject or any(self.removed.values()) or would_recompute)
         return all(t.version_read == t.version_written for t in self.tables)
 
-    def as_json(self) -> str:
-        """The report as one JSON object; times are ISO 8601 in UTC."""
-        return json.dumps(dataclasses.asdict(self) | {"changed_nothing": self.changed_nothing}, default=json_value)
+    def as_dict(self) -> dict[str, object]:
+        """The report for machines."""
+        return dataclasses.asdict(self) | {"changed_nothing": self.changed_nothing}
 
     def table(self) -> RichTable:
         return _ledger_table(self)
@@ -134,7 +134,7 @@ class RunReport:
 class Report(Protocol):
     """What a job ends with: one JSON object; or, for a person, a table and the lines below it."""
 
-    def as_json(self) -> str: ...
+    def as_dict(self) -> dict[str, object]: ...
 
     def table(self) -> RichTable: ...
 
@@ -150,7 +150,7 @@ class Reporter:
         self._console = Console(file=sys.stdout, quiet=as_json, highlight=False, soft_wrap=True)
         if not self._console.is_terminal:
             self._console.width = _WIDTH_OF_NO_TERMINAL
-        self._done = 0
+        self._done: list[dict[str, object]] = []
         self._steps = steps
         self._progress = Progress(
             TextColumn("{task.description}"),
@@ -174,13 +174,14 @@ class Reporter:
     def step(self, description: str) -> Iterator[list[str]]:
         """Time one step; what the caller appends to the list is said when it is done."""
         self._progress.update(self._task, description=description)
-        started = time.monotonic()
+        started_at, started = datetime.now(timezone.utc), time.monotonic()
         details: list[str] = []
         yield details
-        self._done += 1
+        seconds = time.monotonic() - started
+        self._done.append({"step": description, "started_at": started_at, "seconds": round(seconds, 3)})
         self._progress.advance(self._task)
-        seconds = f"{time.monotonic() - started:5.1f} s"
-        self.say(f"[{self._done}/{self._steps}] {description:<34} {seconds}  {', '.join(details)}".rstrip())
+        progress = f"[{len(self._done)}/{self._steps}]"
+        self.say(f"{progress} {description:<34} {seconds:5.1f} s  {', '.join(details)}".rstrip())
 
     def show_plan(self, plan: Plan) -> None:
         """Say what is about to be done."""
@@ -190,16 +191,18 @@ class Reporter:
     def start_again(self, reason: str) -> None:
         """Say why the steps are done once more, and count them anew."""
         self.say(reason)
-        self._done = 0
+        self._done.clear()
         self._progress.reset(self._task)
 
     def say(self, line: str) -> None:
         self._console.print(line, markup=False)
 
     def finish(self, report: Report) -> None:
-        """Print the report: a table for a person, or one JSON object on standard output."""
+        """Print the report: a table for a person; or one JSON object on standard output, its times ISO 8601 in UTC,
+        which also has how long each step took.
+        """
         if self._as_json:
-            print(report.as_json(), flush=True)
+            print(json.dumps(report.as_dict() | {"steps": self._done}, default=_json_value), flush=True)
             return
         self.say("")
         self._console.print(report.table())
@@ -276,8 +279,7 @@ def _plan_lines(plan: Plan) -> Iterator[str]:
         )
 
 
-def json_value(value: Any) -> str:
-    """A time as JSON has it, for json.dumps."""
+def _json_value(value: Any) -> str:
     if isinstance(value, datetime):
         return value.isoformat()
     raise TypeError(f"{type(value).__name__} has no JSON form")
