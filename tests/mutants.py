@@ -155,7 +155,7 @@ MUTANTS = (
     Mutant(
         "6. A correction is applied",
         "a MERGE of corrections only adds rows",
-        "jobs/load_sales.py",
+        "common/decisions.py",
         "only_new=not decision.replaced_rows",
         "only_new=True",
         "test_changed_rows.py::test_a_history_of_corrections_ends_in_the_rows_that_should_be_in",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,7 +19,7 @@ from common.ledger import FeedLedger, RuleCount
 from common.local_rows import no_rows
 from common.quality import QualityRules
 from common.statements import hours_condition
-from common.tables import Lake
+from common.tables import Commit, Lake
 from common.values import hour_at, hour_of, hours_in
 
 # Up to so many keys are sent to every task instead of sorting what they are looked for in.
@@ -126,6 +127,19 @@ def _outcomes_of(rows: DataFrame, held: DataFrame, feed: Feed, rules: QualityRul
     rows = quality.with_broken_rules(rows, "broken_rules", rules_together)
     rows = rows.withColumn("is_rejected", quality.is_rejected(rules_together))
     return arrivals.with_outcome(rows, held, feed, is_alone=is_alone)
+
+
+def merge_changes(lake: Lake, table: Table, decision: Decision, note: Mapping[str, object]) -> Commit | None:
+    """Have the table take over what was decided, in one commit that carries the counts; None where nothing changes."""
+    if not decision.changed_rows:
+        return None
+    return lake.merge(
+        table,
+        decision.changes,
+        hours=decision.hours if table is SALES else None,
+        note={**note, "ledger": vars(decision.ledger)},
+        only_new=not decision.replaced_rows,
+    )
 
 
 def check_may_load(decision: Decision, rules: QualityRules, max_rejected_share: float) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import reduce
@@ -22,7 +22,7 @@ from common.contract import (
     Feed,
     Table,
 )
-from common.decisions import Decision, check_may_load, decide
+from common.decisions import Decision, check_may_load, decide, merge_changes
 from common.errors import ConfigError
 from common.intake import Intake, check_unchanged, read_feed
 from common.plan import plan_run
@@ -137,28 +137,15 @@ def _write(lake: Lake, customers: Decision, sales: Decision, report: RunReport, 
         ]
         if refused:
             lake.insert_missing(REJECTED, reduce(DataFrame.union, refused), note=note)
-        _merge(lake, CUSTOMERS, customers, report, note)
+        report.take_commit(CUSTOMERS, merge_changes(lake, CUSTOMERS, customers, note))
         said.append(f"{customers.changed_rows:,} written")
     with reporter.step("Merge sales") as said:
-        _merge(lake, SALES, sales, report, note)
+        report.take_commit(SALES, merge_changes(lake, SALES, sales, note))
         said.append(f"{sales.changed_rows:,} written in {len(sales.hours):,} hours")
     with reporter.step("Bring the aggregate up to date") as said:
         refreshed = refresh_aggregate(lake, note)
         report.take_refresh(refreshed)
         said.append(f"{refreshed.groups:,} groups in {len(refreshed.hours):,} hours")
-
-
-def _merge(lake: Lake, table: Table, decision: Decision, report: RunReport, note: Mapping[str, object]) -> None:
-    if not decision.changed_rows:
-        return
-    commit = lake.merge(
-        table,
-        decision.changes,
-        hours=decision.hours if table is SALES else None,
-        note={**note, "ledger": vars(decision.ledger)},
-        only_new=not decision.replaced_rows,
-    )
-    report.take_commit(table, commit)
 
 
 if __name__ == "__main__":

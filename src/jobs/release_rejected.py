@@ -12,6 +12,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from common.command import run_command
 from common.contract import CUSTOMERS, CUSTOMERS_FEED, LOGIC_VERSION, REJECTED, SALES, TABLES, TRANSACTIONS
+from common.decisions import merge_changes
 from common.plan import plan_run
 from common.quality import QualityRules, load_rules
 from common.refresh import refresh_aggregate
@@ -95,10 +96,7 @@ def _write(
     with reporter.step("Merge and bring the aggregate up to date") as said:
         lake.create(TABLES)
         for table, decision in ((CUSTOMERS, customers.decision), (SALES, sales.decision)):
-            if decision.changed_rows:
-                hours = decision.hours if table is SALES else None
-                with_ledger = note | {"ledger": vars(decision.ledger)}
-                report.take_commit(table, lake.merge(table, decision.changes, hours=hours, note=with_ledger))
+            report.take_commit(table, merge_changes(lake, table, decision, note))
         report.take_refresh(refresh_aggregate(lake, note))
         said.append(f"{report.groups_touched:,} groups in {len(report.hours_touched):,} hours")
     with reporter.step("Take them out of rejected_rows"):
