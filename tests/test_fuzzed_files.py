@@ -18,6 +18,7 @@ from batteries import Battery
 from common import feeds
 from common.contract import CUSTOMERS, CUSTOMERS_FEED, SALES, TRANSACTIONS, Feed
 from common.errors import DataRefusedError
+from common.headers import read_headers
 from common.intake import read_feed
 from common.quality import load_rules
 from common.settings import Settings, conf_dir, load_settings
@@ -229,7 +230,7 @@ def _fails(bench: Workbench, folder: Path, file: FuzzedFile) -> bool:
 def _check_refused(bench: Workbench, seed: int, file: FuzzedFile) -> list[str]:
     path = bench.file(bench.folder / file.name, file.stored)
     try:
-        feeds.read_headers(bench.spark, feeds.list_files(bench.spark, str(path)), file.feed)
+        read_headers(bench.spark, feeds.list_files(bench.spark, str(path)), file.feed)
         refusal = "none"
     except DataRefusedError as error:
         refusal = str(error)

@@ -1,4 +1,4 @@
-"""CSV files in: which files there are, what their headers say, and every record as typed columns beside its raw line.
+"""CSV files in: which files there are, and every record as typed columns beside its raw line.
 
 Files are read as lines of bytes and each line is parsed by itself, so that a large file is read by many tasks, a bad
 line harms no other, and every line is kept as it stood. Only a file in which a line has an odd number of quotes may
@@ -10,7 +10,6 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -30,7 +29,6 @@ from common.values import instant_of
 
 # A quoted value that spans more lines than this is taken for a quote that was never closed.
 MAX_LINES_OF_A_RECORD = 1000
-_LONGEST_HEADER = 10_000
 # More separators than this in one line stop Spark's parser with an error.
 _MAX_SEPARATORS = 1000
 # A value in quotes may hold anything, its own quotes doubled. Any other holds no line break and does not start with a
@@ -88,61 +86,9 @@ def list_files(spark: SparkSession, path: str) -> list[InputFile]:
     ]
 
 
-def read_headers(spark: SparkSession, files: list[InputFile], feed: Feed) -> dict[int, str]:
-    """The header line of each file, by the file's order; raises DataRefusedError naming the file and the column."""
-    with ThreadPoolExecutor(max_workers=4) as pool:
-        return dict(pool.map(lambda file: (file.order, _read_header(spark, file, feed)), files))
-
-
-def _read_header(spark: SparkSession, file: InputFile, feed: Feed) -> str:
-    first = _read_text(spark, [file]).select(F.col("value").cast("binary").alias("line")).head()
-    if first is None:
-        raise DataRefusedError(f"{file.path} holds no line: a {feed.name} file starts with {_header_of(feed)}.")
-    line = bytes(first["line"])
-    if line.startswith((b"\x1f\x8b", b"PK\x03\x04", b"BZh")):
-        raise DataRefusedError(f"{file.path} is compressed, which its name does not say: rename it to end in .gz.")
-    if line.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\x00" in line:
-        raise DataRefusedError(
-            f"{file.path} is not in UTF-8 but looks like UTF-16: convert it with iconv -f UTF-16 -t UTF-8."
-        )
-    header = line.decode("iso-8859-1")
-    _check_header(header, file, feed)
-    return header
-
-
-def _check_header(header: str, file: InputFile, feed: Feed) -> None:
-    if len(header) > _LONGEST_HEADER:
-        raise DataRefusedError(f"{file.path}, line 1: {len(header):,} characters long, this is no header.")
-    try:
-        names = columns_in(header)
-    except csv.Error as error:
-        raise DataRefusedError(f"{file.path}, line 1: a quote of the header is astray, or not closed.") from error
-    if not set(names) & set(feed.column_names):
-        # What stands there is not quoted: it may be the first row of a file without a header, and personal.
-        hint = "is it separated by something else than commas?" if len(names) == 1 else "is the header missing?"
-        raise DataRefusedError(
-            f"{file.path}, line 1: none of the columns of {feed.name} ({_header_of(feed)}) stands there; {hint}"
-        )
-    for name in names:
-        if name not in feed.column_names:
-            raise DataRefusedError(
-                f"{file.path}, line 1: the header has the column {name!r}, which {feed.name} do not have; "
-                f"expected {_header_of(feed)} in any order."
-            )
-        if names.count(name) > 1:
-            raise DataRefusedError(f"{file.path}, line 1: the header has the column {name} twice.")
-    missing = [name for name in feed.column_names if name not in names]
-    if missing:
-        raise DataRefusedError(f"{file.path}, line 1: the header lacks the column {', '.join(missing)}.")
-
-
 def columns_in(header: str) -> list[str]:
     """The column names of a header line, in its order and in capitals: `quantity` is QUANTITY."""
     return [name.strip().upper() for name in next(csv.reader([header], strict=True), [])]
-
-
-def _header_of(feed: Feed) -> str:
-    return ",".join(feed.column_names)
 
 
 @contextmanager
@@ -171,7 +117,7 @@ def read_lines(spark: SparkSession, files: list[InputFile]) -> DataFrame:
     `position` (counts up within a block, with a start of its own) and `line`, the bytes as they are.
     """
     orders = local_rows(spark, [(file.uri, file.order) for file in files], "uri string, file int")
-    lines = _read_text(spark, files).select(
+    lines = read_text(spark, files).select(
         F.col("value").alias("line"),
         F.col("_metadata.file_path").alias("uri"),
         F.col("_metadata.file_block_start").alias("block"),
@@ -311,7 +257,8 @@ def _quotes_in(column: str) -> Column:
     return F.octet_length(column) - F.octet_length(F.replace(F.col(column), F.lit('"')))
 
 
-def _read_text(spark: SparkSession, files: list[InputFile]) -> DataFrame:
+def read_text(spark: SparkSession, files: list[InputFile]) -> DataFrame:
+    """The lines of files as Spark reads text: one row per line in `value`."""
     return spark.read.text([_without_globs(file.path) for file in files])
 
 

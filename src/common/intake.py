@@ -16,6 +16,7 @@ from common.contract import REJECTED, Feed, Table
 from common.errors import SPARK_ERRORS, DataRefusedError
 from common.feeds import InputFile
 from common.forgetting import hashes_of_forgotten, is_about
+from common.headers import read_headers
 from common.ledger import RuleCount
 from common.loaded_files import known_fingerprints, loaded_files, not_loaded
 from common.local_rows import local_rows, no_rows
@@ -169,7 +170,7 @@ def read_feed(
     if not files:
         return Intake(feed, refusing, [], {}, len(listed), {}, no_rows(spark, "file int"), [], [])
     with feeds.damaged_files_refused():
-        headers = feeds.read_headers(spark, files, feed)
+        headers = read_headers(spark, files, feed)
     lines = feeds.read_lines(spark, files)
 
     row_rules = [*rules.structure, *rules.of_feed(feed.name)]

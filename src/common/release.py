@@ -14,6 +14,7 @@ from common.decisions import Decision, decide
 from common.errors import DataRefusedError
 from common.feeds import InputFile
 from common.forgetting import hashes_of_forgotten
+from common.headers import read_headers
 from common.intake import REDACTED, ROW, Intake, checked
 from common.local_rows import local_rows, no_rows
 from common.quality import QualityRules, names_of
@@ -67,7 +68,7 @@ def read_corrections(lake: Lake, path: str | None) -> DataFrame:
     if path is None:
         return no_rows(lake.spark, "rejected_id string, corrected_line string")
     files = feeds.list_files(lake.spark, path)
-    headers = feeds.read_headers(lake.spark, files, CORRECTIONS)
+    headers = read_headers(lake.spark, files, CORRECTIONS)
     rows = feeds.parse(feeds.read_lines(lake.spark, files), headers, CORRECTIONS, "utf-8", "UTC")
     rows = rows.where(~F.col("is_blank") & ~F.col("is_header"))
     rejected = lake.read(REJECTED, lake.version(REJECTED)).select(F.col("rejected_id").alias("known_id"))
