@@ -7,7 +7,8 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from common.contract import GOLD_TABLES, TABLES
+from common.contract import TABLES
+from common.gold_contract import GOLD_TABLES
 
 # Shorter ones stand in other words.
 _SHORTEST_NAME = 3

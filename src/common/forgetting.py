@@ -14,18 +14,8 @@ from urllib.parse import unquote
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from common.contract import (
-    AGGREGATE,
-    CUSTOMERS,
-    FORGOTTEN,
-    GOLD_TABLES,
-    HOUR,
-    OPTIONAL_TABLES,
-    REJECTED,
-    RUNS,
-    SALES,
-    Table,
-)
+from common.contract import AGGREGATE, CUSTOMERS, FORGOTTEN, HOUR, OPTIONAL_TABLES, REJECTED, RUNS, SALES, Table
+from common.gold_contract import GOLD_TABLES
 from common.local_rows import local_rows
 from common.tables import Lake
 from common.values import hours_in

@@ -8,13 +8,8 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from common.contract import (
-    CUSTOMER_SEGMENTS,
-    CUSTOMER_SUMMARY,
-    HOUR,
-    PRODUCT_PERFORMANCE,
-    SALES_HOURLY,
-)
+from common.contract import HOUR
+from common.gold_contract import CUSTOMER_SEGMENTS, CUSTOMER_SUMMARY, PRODUCT_PERFORMANCE, SALES_HOURLY
 
 _AMOUNT = "decimal(38,2)"
 _TREND = "decimal(38,6)"

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from common.contract import AGGREGATE, GOLD_TABLES, SALE_IDS, Table
+from common.contract import AGGREGATE, SALE_IDS, Table
 from common.delta_log import Log, actions_of, commit_path, read_log
 from common.errors import LakeError
+from common.gold_contract import GOLD_TABLES
 
 _PARQUET = b"PAR1"
 # What Delta says of a commit, and the kind of action whose number it is.

@@ -10,20 +10,10 @@ from datetime import datetime, timezone
 
 from pyspark.sql import SparkSession
 
-from common.contract import (
-    AGGREGATE,
-    CUSTOMERS,
-    GOLD_TABLES,
-    LOGIC_VERSION,
-    OPTIONAL_TABLES,
-    REJECTED,
-    RUNS,
-    SALES,
-    TABLES,
-    Table,
-)
+from common.contract import AGGREGATE, CUSTOMERS, LOGIC_VERSION, OPTIONAL_TABLES, REJECTED, RUNS, SALES, TABLES, Table
 from common.decisions import Decision
 from common.errors import LakeConflictError, LakeError
+from common.gold_contract import GOLD_TABLES
 from common.integrity import check_is_writable, repair_of
 from common.local_rows import local_rows
 from common.lock import lock_lake

@@ -11,8 +11,9 @@ from pyspark.sql import SparkSession
 
 from common import forgetting
 from common.command import run_command
-from common.contract import CUSTOMERS, GOLD_TABLES, LOGIC_VERSION, REJECTED, SALES, TABLES
+from common.contract import CUSTOMERS, LOGIC_VERSION, REJECTED, SALES, TABLES
 from common.errors import LakeError
+from common.gold_contract import GOLD_TABLES
 from common.gold_refresh import gold_tables_of, pinned_gold, refresh_gold
 from common.refresh import refresh_aggregate
 from common.report import Reporter, RunReport
