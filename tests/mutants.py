@@ -154,10 +154,10 @@ MUTANTS = (
     ),
     Mutant(
         "6. A correction is applied",
-        "a MERGE of corrections only adds rows",
+        "corrections are added beside the rows that they correct",
         "common/decisions.py",
-        "only_new=not decision.replaced_rows",
-        "only_new=True",
+        "if not decision.replaced_rows:",
+        "if decision.changed_rows:",
         "test_changed_rows.py::test_a_history_of_corrections_ends_in_the_rows_that_should_be_in",
     ),
     Mutant(

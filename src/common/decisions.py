@@ -72,7 +72,10 @@ def decide(
         rows = arrivals.with_known_customer(rows, *customers).withColumn(HOUR, hour_of(F.col("TRANSACTION_DATE")))
         held_hours = [] if version is None else _hours_holding(lake, version, intake)
         held = held.where(hours_condition(HOUR, held_hours))
-    outcomes = _outcomes(rows, held, feed, rules).persist()
+    outcomes = _outcomes(rows, held, feed, rules)
+    if version is not None:
+        # Beside nothing held, there is nothing to look up, and the rows are kept already.
+        outcomes = outcomes.persist()
 
     counts = _count_outcomes(outcomes, is_of_sales, intake)
     refused_together = counts.by_outcome.get(arrivals.REJECTED, 0)
@@ -133,13 +136,10 @@ def merge_changes(lake: Lake, table: Table, decision: Decision, note: Mapping[st
     """Have the table take over what was decided, in one commit that carries the counts; None where nothing changes."""
     if not decision.changed_rows:
         return None
-    return lake.merge(
-        table,
-        decision.changes,
-        hours=decision.hours if table is SALES else None,
-        note={**note, "ledger": vars(decision.ledger)},
-        only_new=not decision.replaced_rows,
-    )
+    note = {**note, "ledger": vars(decision.ledger)}
+    if not decision.replaced_rows:
+        return lake.append(table, decision.changes.select(*table.column_names), note=note)
+    return lake.merge(table, decision.changes, hours=decision.hours if table is SALES else None, note=note)
 
 
 def check_may_load(decision: Decision, rules: QualityRules, max_rejected_share: float) -> None:

@@ -98,7 +98,7 @@ def refresh_aggregate(lake: Lake, note: Mapping[str, object]) -> Refreshed:
         return Refreshed(None, [], 0, None)
     commit = _merge_groups(lake, sources, groups, hours, note)
     groups.unpersist()
-    if not _sums_agree(lake, sources, hours):
+    if _groups_by_hour(lake, sources, hours_condition(HOUR, hours)) is None:
         return _refresh_whole(lake, sources, note, reason="its sums did not agree with those of the sales")
     return Refreshed(None, hours, sum(per_hour.values()), commit)
 
@@ -224,12 +224,12 @@ def _merge_recomputed(
 def _refresh_whole(lake: Lake, sources: Sources, note: Mapping[str, object], *, reason: str) -> Refreshed:
     rows = aggregate_sales(lake.read(SALES, sources.sales_version), lake.read(CUSTOMERS, sources.customers_version))
     commit = lake.replace(AGGREGATE, rows, note={**note, **sources.as_note(AGGREGATE)})
-    if not _sums_agree(lake, sources, hours=None):
+    per_hour = _groups_by_hour(lake, sources, "true")
+    if per_hour is None:
         raise LakeError(
             f"{lake.place(AGGREGATE)} does not add up: its rows, units or amount are not those of {lake.place(SALES)}, "
             "even recomputed whole. Please report this."
         )
-    per_hour = _per_hour(lake.read(AGGREGATE, lake.version(AGGREGATE)))
     return Refreshed(reason, sorted(per_hour), sum(per_hour.values()), commit)
 
 
@@ -274,16 +274,23 @@ def _commits_since(lake: Lake, table: Table, version: int, at: str, now: int) ->
     return [commit for commit in since if commit.operation not in _MAINTENANCE]
 
 
-def _sums_agree(lake: Lake, sources: Sources, hours: list[datetime] | None) -> bool:
-    """Whether rows, units and money of the touched hours (None: of all) are the same in sales and in the aggregate."""
-    condition = "true" if hours is None else hours_condition(HOUR, hours)
-    sales = lake.read(SALES, sources.sales_version).where(condition)
-    aggregate = lake.read(AGGREGATE, lake.version(AGGREGATE)).where(condition)
+def _groups_by_hour(lake: Lake, sources: Sources, condition: str) -> dict[datetime, int] | None:
+    """How many groups the aggregate has in each of the hours for which the SQL `condition` is true; None where the
+    rows, units or money of one of them are not those of the sales.
+    """
+    hour, none = F.unix_seconds(HOUR).alias("second"), F.lit(None).cast("bigint")
     amount = F.sum(F.col("QUANTITY") * F.col("PRICE")).cast("decimal(38,2)")
-    sold = sales.agg(F.lit("sales"), F.count(F.lit(1)), F.sum("QUANTITY"), amount)
-    held = aggregate.agg(F.lit("aggregate"), F.sum("TRANSACTION_COUNT"), F.sum("QUANTITY"), F.sum("AMOUNT"))
-    sums = {table: tuple(value or 0 for value in values) for table, *values in sold.union(held).collect()}
-    return sums["sales"] == sums["aggregate"]
+    sales = lake.read(SALES, sources.sales_version).where(condition).groupBy(hour)
+    aggregate = lake.read(AGGREGATE, lake.version(AGGREGATE)).where(condition).groupBy(hour)
+    sold = sales.agg(none.alias("groups"), F.count(F.lit(1)), F.sum("QUANTITY"), amount)
+    held = aggregate.agg(F.count(F.lit(1)), F.sum("TRANSACTION_COUNT"), F.sum("QUANTITY"), F.sum("AMOUNT"))
+    sums: dict[bool, dict[int, tuple[object, ...]]] = {True: {}, False: {}}
+    groups: dict[datetime, int] = {}
+    for second, count, *values in sold.union(held).collect():
+        sums[count is None][second] = tuple(values)
+        if count is not None:
+            groups[hour_at(second)] = count
+    return groups if sums[True] == sums[False] else None
 
 
 def _per_hour(groups: DataFrame) -> dict[datetime, int]:

@@ -193,14 +193,11 @@ class Lake:
         hours: Sequence[datetime] | None,
         note: Mapping[str, object],
         delete_when: str | None = None,
-        only_new: bool = False,
     ) -> Commit | None:
         """Merge rows by the table's key in one commit that carries `note`; returns that commit, None if nothing came.
 
         `hours` are all the hours in which the source's keys may already be, written into the condition so that Delta
-        reads no other. A source row for which the SQL `delete_when` is true removes its key instead. `only_new`: the
-        caller knows that no key is there yet; one that is all the same stays as it is. Delta then does not look twice
-        at the source, nor at files of hours that it comes to for the first time.
+        reads no other. A source row for which the SQL `delete_when` is true removes its key instead.
         """
         on = [f"target.`{column}` = source.`{column}`" for column in table.key]
         if hours is not None:
@@ -209,8 +206,7 @@ class Lake:
         clauses = []
         if delete_when:
             clauses.append(f"WHEN MATCHED AND {delete_when} THEN DELETE")
-        if not only_new:
-            clauses.append("WHEN MATCHED THEN UPDATE SET " + ", ".join(f"target.{c} = source.{c}" for c in columns))
+        clauses.append("WHEN MATCHED THEN UPDATE SET " + ", ".join(f"target.{c} = source.{c}" for c in columns))
         clauses.append(
             f"WHEN NOT MATCHED {f'AND NOT {delete_when} ' if delete_when else ''}"
             f"THEN INSERT ({', '.join(columns)}) VALUES ({', '.join(f'source.{c}' for c in columns)})"
@@ -274,9 +270,10 @@ class Lake:
         return self._commit(table, rows, note, "INSERT OVERWRITE {table} SELECT * FROM {source}")
 
     def append(self, table: Table, rows: DataFrame, *, note: Mapping[str, object]) -> Commit | None:
-        """Add the rows."""
+        """Add the rows, whose keys the caller knows not to be there; those of one hour go into few files."""
         self._check_columns(rows, table)
-        return self._commit(table, rows, note, "INSERT INTO {table} SELECT * FROM {source}")
+        together = f"/*+ REBALANCE({HOUR}) */ " if HOUR in table.partitioned_by else ""
+        return self._commit(table, rows, note, f"INSERT INTO {{table}} SELECT {together}* FROM {{source}}")
 
     def _commit(self, table: Table, source: DataFrame, note: Mapping[str, object], sql: str) -> Commit | None:
         view = f"source_of_{table.name}"
