@@ -77,14 +77,16 @@ def plan_run(lake: Lake, sales: DataFrame, customers: DataFrame, removed: DataFr
     groups = groups.union(of_customers.withColumn("reason", F.lit("customer changed")))
 
     left_over, whole = _left_over(lake)
+    after = _sales_after(before, sales, removed)
     if whole:
-        keys = before.select(*AGGREGATE.key).distinct()
+        # What such a run writes and counts are the groups that there are in the end.
+        keys = after.select(*AGGREGATE.key).distinct()
+        groups = groups.join(keys, on=list(AGGREGATE.key), how="left_semi")
         groups = groups.union(keys.withColumn("reason", F.lit("recomputed whole")))
     elif left_over is not None:
         groups = groups.union(left_over.withColumn("reason", F.lit("left over")))
     groups = groups.groupBy(*AGGREGATE.key).agg(F.array_sort(F.collect_set("reason")).alias("reasons")).persist()
     hours = _by_hour(groups)
-    after = _sales_after(before, sales, removed)
     plan = Plan(
         tables=[
             _change_of_customers(lake, customers),
