@@ -6,4 +6,6 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 # shellcheck source=setup.sh
 source ./setup.sh requirements-dev.lock
 export PYTHONDONTWRITEBYTECODE=1
+# Where the cluster comes from that a scenario runs on.
+export PYTHONPATH="$PWD/tests"
 exec .venv/bin/python benchmarks/run.py "$@"

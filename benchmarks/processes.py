@@ -13,8 +13,11 @@ _LOOK_EVERY = 0.2
 
 @dataclass(frozen=True)
 class Measured:
-    """What a command took. Bytes are those asked of the system, cached or not; 0 where it does not say (macOS)."""
+    """What a command took. `began_at` is in seconds since 1970. Bytes are those asked of the system, cached or not; 0
+    where it does not say (macOS).
+    """
 
+    began_at: float
     seconds: float
     peak_bytes: int
     bytes_read: int
@@ -27,7 +30,7 @@ def measure(command: Sequence[str], environment: Mapping[str, str], folder: Path
     log = folder / "output.txt"
     io: dict[int, tuple[int, int]] = {}
     peak = 0
-    started = time.monotonic()
+    began_at, started = time.time(), time.monotonic()
     with log.open("w") as output:
         process = subprocess.Popen(
             command,
@@ -47,7 +50,7 @@ def measure(command: Sequence[str], environment: Mapping[str, str], folder: Path
     printed = log.read_text()
     if process.returncode:
         raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}:\n{printed}")
-    return Measured(seconds, peak, sum(r for r, _ in io.values()), sum(w for _, w in io.values()), printed)
+    return Measured(began_at, seconds, peak, sum(r for r, _ in io.values()), sum(w for _, w in io.values()), printed)
 
 
 def _tree(root: int) -> dict[int, int]:

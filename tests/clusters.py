@@ -9,7 +9,7 @@ import socket
 import subprocess
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,8 +137,10 @@ class Cluster:
 
 
 @contextmanager
-def standalone(folder: Path, python: str) -> Iterator[Cluster]:
-    """A master and two workers with a core each. `python` is that of the executors."""
+def standalone(
+    folder: Path, python: str, *, workers: int = 2, memory: str = "1g", settings: Sequence[str] = _SMALL
+) -> Iterator[Cluster]:
+    """A master and workers with a core and so much memory each. `python` is that of the executors."""
     servers = Servers(folder)
     port, page = free_ports(2)
     master = f"spark://127.0.0.1:{port}"
@@ -148,14 +150,16 @@ def standalone(folder: Path, python: str) -> Iterator[Cluster]:
         address = ["--host", "127.0.0.1", "--port", str(port), "--webui-port", str(page)]
         servers.start("master", [spark_class, "org.apache.spark.deploy.master.Master", *address], **quiet)
         servers.wait_until("the master answers", lambda: get(f"http://127.0.0.1:{page}/json/") is not None)
-        for name in ("worker_1", "worker_2"):
-            work = ["--work-dir", str(folder / name), "--cores", "1", "--memory", "1g", "--webui-port", "0"]
+        for name in [f"worker_{number}" for number in range(1, workers + 1)]:
+            work = ["--work-dir", str(folder / name), "--cores", "1", "--memory", memory, "--webui-port", "0"]
             worker = [spark_class, "org.apache.spark.deploy.worker.Worker", "--host", "127.0.0.1", *work, master]
             servers.start(name, worker, **quiet)
         servers.wait_until(
-            "two workers are there", lambda: (get(f"http://127.0.0.1:{page}/json/") or {}).get("aliveworkers") == 2
+            "all workers are there",
+            lambda: (get(f"http://127.0.0.1:{page}/json/") or {}).get("aliveworkers") == workers,
         )
-        options = ["--master", master, "--driver-memory", "1g", "--conf", f"spark.pyspark.python={python}", *_SMALL]
+        options = ["--master", master, "--driver-memory", "1g", "--executor-memory", memory]
+        options += ["--conf", f"spark.pyspark.python={python}", *settings]
         yield Cluster(servers, options, {})
     finally:
         servers.stop()
