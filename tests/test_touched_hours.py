@@ -7,10 +7,11 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
+from deltalake import DeltaTable
 from pyspark.sql import functions as F
 
 from common.aggregate import aggregate_sales
-from common.contract import CUSTOMERS, SALES
+from common.contract import AGGREGATE, CUSTOMERS, SALES
 from common.tables import Lake
 from lakes import Workbench, assert_did_as_planned, assert_equals_recompute
 
@@ -83,6 +84,17 @@ def test_a_run_reads_and_rewrites_only_the_hours_that_change(bench: Workbench) -
         new = set(snapshot(bench.lake / table)) - set(files)
         assert {hour_of(path)[:13] for path in new if path.endswith(".parquet")} <= touched
     assert_equals_recompute(bench)
+
+
+def test_the_rows_of_an_hour_are_written_to_one_file(bench: Workbench) -> None:
+    """Tasks that each write into every hour would make as many files as there are hours, times tasks."""
+    bench.people("c1,Ann,30,Mali")
+    for half in range(2):
+        lines = [f"t{half}{n},c{n},p{half},1,1.00,{time}" for n, time in enumerate(HOURS[:3] * 8)]
+        bench.sales(*lines)
+    bench.must_load()
+    for table in (SALES, AGGREGATE):
+        assert len(DeltaTable(bench.path(table.name)).file_uris()) == 3
 
 
 def test_a_plan_of_a_whole_recompute_counts_the_groups_that_there_will_be(bench: Workbench) -> None:

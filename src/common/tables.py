@@ -27,6 +27,7 @@ _USER_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 _TOKEN_OWNER = "spark.databricks.delta.write.txnAppId"
 _TOKEN = "spark.databricks.delta.write.txnVersion"
 _CHECKS_RETENTION = "spark.databricks.delta.retentionDurationCheck.enabled"
+_IS_ADAPTIVE = "spark.sql.adaptive.enabled"
 _IS_CONFLICT = ("DELTA_CONCURRENT", "DELTA_METADATA_CHANGED", "DELTA_PROTOCOL_CHANGED", "DELTA_TABLE_ALREADY_EXISTS")
 _IS_MISSING = {
     "DELTA_MISSING_DELTA_TABLE",
@@ -267,13 +268,22 @@ class Lake:
     def replace(self, table: Table, rows: DataFrame, *, note: Mapping[str, object]) -> Commit | None:
         """Make the rows the whole content of the table."""
         self._check_columns(rows, table)
-        return self._commit(table, rows, note, "INSERT OVERWRITE {table} SELECT * FROM {source}")
+        return self._commit(table, rows, note, f"INSERT OVERWRITE {{table}} {self._selected(table)} FROM {{source}}")
 
     def append(self, table: Table, rows: DataFrame, *, note: Mapping[str, object]) -> Commit | None:
-        """Add the rows, whose keys the caller knows not to be there; those of one hour go into few files."""
+        """Add the rows, whose keys the caller knows not to be there."""
         self._check_columns(rows, table)
-        together = f"/*+ REBALANCE({HOUR}) */ " if HOUR in table.partitioned_by else ""
-        return self._commit(table, rows, note, f"INSERT INTO {{table}} SELECT {together}* FROM {{source}}")
+        return self._commit(table, rows, note, f"INSERT INTO {{table}} {self._selected(table)} FROM {{source}}")
+
+    def _selected(self, table: Table) -> str:
+        """SQL that selects all columns and sends the rows of one hour to one task, where each hour has a folder: a task
+        writes a file of its own into every folder that it has rows for. With adaptive execution, which small runs do
+        without, the rows of a large hour go to several.
+        """
+        if HOUR not in table.partitioned_by:
+            return "SELECT *"
+        is_adaptive = self.spark.conf.get(_IS_ADAPTIVE, "true") == "true"
+        return f"SELECT /*+ {'REBALANCE' if is_adaptive else 'REPARTITION'}({HOUR}) */ *"
 
     def _commit(self, table: Table, source: DataFrame, note: Mapping[str, object], sql: str) -> Commit | None:
         view = f"source_of_{table.name}"
