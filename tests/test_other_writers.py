@@ -52,6 +52,18 @@ def test_of_two_writers_that_saw_the_same_version_one_is_refused(bench: Workbenc
     assert_equals_recompute(bench)
 
 
+def test_a_table_that_someone_made_and_filled_since_a_run_looked_is_not_written(bench: Workbench) -> None:
+    """The run had decided that all its rows are new."""
+    first, second = (Lake(bench.spark, str(bench.lake), None, None) for _ in range(2))
+    assert first.version(CUSTOMERS) is second.version(CUSTOMERS) is None
+    rows = bench.spark.sql("SELECT 'c1' AS CUSTOMER_ID, 'Ann' AS NAME, 30 AS AGE, 'Mali' AS COUNTRY")
+    first.create([CUSTOMERS])
+    assert first.append(CUSTOMERS, rows, note={"run_id": "first"}) is not None
+    with pytest.raises(LakeConflictError, match="written by someone else during this run, since it looked"):
+        second.create([CUSTOMERS])
+    assert bench.rows(CUSTOMERS.name, "CUSTOMER_ID") == [("c1",)]
+
+
 def test_a_table_that_compacts_itself_after_a_commit_is_not_another_writers(bench: Workbench) -> None:
     bench.people("c1,Ann,30,Mali")
     bench.sales("t1,c1,p1,1,1.00,2025-02-22 08:15:00")

@@ -90,6 +90,9 @@ class Lake:
             if version is None:
                 # Delta takes some folders for a table that exists, and does nothing.
                 raise self._no_table(table)
+            if version > 0:
+                # What was decided beside an empty table does not hold beside the rows that are there by now.
+                raise self._conflict(table, "since it looked")
             self._flush(table, version)
 
     def define_view(self, view: View, query: str, *, only_look: bool) -> bool:
@@ -335,7 +338,7 @@ class Lake:
     @contextmanager
     def _settings_of_commit(self, note: Mapping[str, object], before: int) -> Iterator[None]:
         """Put the note into the commit, and let it be the only one that follows the version `before`: of two commits
-        under one token, Delta refuses the later one or drops it, which `_commit` then sees.
+        under one token, Delta refuses the later one or drops it, which `_write` then sees.
         """
         settings = {
             _USER_METADATA: json.dumps(note, sort_keys=True),
