@@ -14,6 +14,7 @@ from common.contract import TABLES, Table
 from common.local_rows import local_rows, no_rows
 
 AT = datetime(2025, 3, 30, 1, 30, 0, 123456, tzinfo=timezone.utc)
+POLICY = "spark.sql.legacy.timeParserPolicy"
 KINDS = (
     "`a b` string, n int, big bigint, at timestamp, is_so boolean, counts map<string,bigint>, "
     "files array<struct<p: string, at: timestamp>>"
@@ -37,6 +38,11 @@ ROWS: list[tuple[object, ...]] = [
 def test_rows_are_those_of_create_data_frame(spark: SparkSession) -> None:
     expected = spark.createDataFrame(ROWS, KINDS)
     assert_df_equality(local_rows(spark, ROWS, KINDS), expected, ignore_nullable=True)
+    spark.conf.set(POLICY, "LEGACY")
+    try:
+        assert_df_equality(local_rows(spark, ROWS, KINDS), expected, ignore_nullable=True)
+    finally:
+        spark.conf.unset(POLICY)
     assert local_rows(spark, ROWS[:1], KINDS).where(F.col("`a b`") == F.lit(ROWS[0][0])).count() == 1
 
 
