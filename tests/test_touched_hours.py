@@ -86,13 +86,18 @@ def test_a_run_reads_and_rewrites_only_the_hours_that_change(bench: Workbench) -
     assert_equals_recompute(bench)
 
 
-def test_the_rows_of_an_hour_are_written_to_one_file(bench: Workbench) -> None:
+@pytest.mark.parametrize("is_adaptive", ["false", "true"])
+def test_the_rows_of_an_hour_are_written_to_one_file(bench: Workbench, is_adaptive: str) -> None:
     """Tasks that each write into every hour would make as many files as there are hours, times tasks."""
     bench.people("c1,Ann,30,Mali")
     for half in range(2):
         lines = [f"t{half}{n},c{n},p{half},1,1.00,{time}" for n, time in enumerate(HOURS[:3] * 8)]
         bench.sales(*lines)
-    bench.must_load()
+    bench.spark.conf.set("spark.sql.adaptive.enabled", is_adaptive)
+    try:
+        bench.must_load()
+    finally:
+        bench.spark.conf.set("spark.sql.adaptive.enabled", "false")
     for table in (SALES, AGGREGATE):
         assert len(DeltaTable(bench.path(table.name)).file_uris()) == 3
 

@@ -79,10 +79,10 @@ def plan_run(lake: Lake, sales: DataFrame, customers: DataFrame, removed: DataFr
     left_over, whole = _left_over(lake)
     after = _sales_after(before, sales, removed)
     if whole:
-        # What such a run writes and counts are the groups that there are in the end.
-        keys = after.select(*AGGREGATE.key).distinct()
-        groups = groups.join(keys, on=list(AGGREGATE.key), how="left_semi")
+        keys = before.select(*AGGREGATE.key).distinct()
         groups = groups.union(keys.withColumn("reason", F.lit("recomputed whole")))
+        # What such a run writes and counts are the groups that there are in the end.
+        groups = groups.join(after.select(*AGGREGATE.key), on=list(AGGREGATE.key), how="left_semi")
     elif left_over is not None:
         groups = groups.union(left_over.withColumn("reason", F.lit("left over")))
     groups = groups.groupBy(*AGGREGATE.key).agg(F.array_sort(F.collect_set("reason")).alias("reasons")).persist()
