@@ -26,18 +26,18 @@ SPARK_FIGURES: dict[str, Callable[[Figures], float]] = {
     "Spark jobs": lambda figures: figures.jobs,
     "stages": lambda figures: figures.stages,
     "tasks": lambda figures: figures.tasks,
-    "seconds of tasks": lambda figures: figures.task_seconds,
+    "executor run time, s": lambda figures: figures.task_seconds,
     "files read": lambda figures: figures.files_read,
-    "read by tasks, MB": lambda figures: figures.read_mb,
-    "shuffled, MB": lambda figures: figures.shuffled_mb,
-    "spilled, MB": lambda figures: figures.spilled_mb,
+    "input, MB": lambda figures: figures.read_mb,
+    "shuffle write, MB": lambda figures: figures.shuffled_mb,
+    "disk spill, MB": lambda figures: figures.spilled_mb,
 }
 
 
 @dataclass(frozen=True)
 class Run:
     """One run of a way: what the system saw of it, what Spark did (nothing where it was without Spark), and how many
-    files it left that were not there before.
+    data files it left that were not there before.
     """
 
     process: Measured
@@ -79,7 +79,7 @@ class Bench:
         self._measure(name, [*prefix.get(way, spark), *program], target)
 
     def _events(self) -> list[str]:
-        """Options by which Spark leaves its own figures; all that is of Spark is run with them."""
+        """Options by which Spark leaves its own figures; all that is of Spark, but the empty session, has them."""
         settings = {"enabled": "true", "compress": "false", "rolling.enabled": "false", "dir": self._log.as_uri()}
         return [f"--conf=spark.eventLog.{key}={value}" for key, value in settings.items()]
 
@@ -91,9 +91,9 @@ class Bench:
         environment = {key: value for key, value in os.environ.items() if not key.startswith("SALES_")}
         shutil.rmtree(self._log, ignore_errors=True)
         self._log.mkdir()
-        before = _files(target)
+        before = _data_files(target)
         found = measure(command, environment, self.folder)
-        self.runs.setdefault(name, []).append(Run(found, read_event_log(self._log), len(_files(target) - before)))
+        self.runs.setdefault(name, []).append(Run(found, read_event_log(self._log), len(_data_files(target) - before)))
         print(f"{name:<28} {found.seconds:7.1f} s  {found.peak_bytes / 2**20:7,.0f} MiB", flush=True)
 
     def seconds(self, name: str) -> float:
@@ -119,7 +119,15 @@ class Bench:
                 of_run = [figure(run.spark.between()) for run in self.runs[name] if run.spark.jobs]
                 cells.append(f"{statistics.median(of_run):,.0f}" if of_run else "")
             rows.append(cells)
-        columns = ["way", "seconds", f"x {baseline}", "peak memory, MiB", "read, MB", "written, MB", "files written"]
+        columns = [
+            "way",
+            "seconds",
+            f"x {baseline}",
+            "peak memory, MiB",
+            "read, MB",
+            "written, MB",
+            "data files written",
+        ]
         return markdown([*columns, *SPARK_FIGURES], rows)
 
     def picture(self, baseline: str, path: Path) -> None:
@@ -155,15 +163,15 @@ class Bench:
         ]
         spans.append(("Report and stop", spans[-1][2], last))
         rows = []
-        for step, begin, end in [*spans, ("all", first, last)]:
+        for step, begin, end in [*spans, ("All, with what lies between steps", first, last)]:
             figures = run.spark.between(begin, end)
             cells = [step, f"{end - begin:.1f}", f"{max(0.0, end - begin - figures.seconds_with_jobs):.1f}"]
             rows.append(cells + [f"{figure(figures):,.0f}" for figure in SPARK_FIGURES.values()])
         return markdown([f"step of {name}", "seconds", "of them without a Spark job", *SPARK_FIGURES], rows)
 
 
-def _files(folder: Path) -> set[Path]:
-    return {path for path in folder.rglob("*") if path.is_file()} if folder.exists() else set()
+def _data_files(folder: Path) -> set[Path]:
+    return set(folder.rglob("*.parquet"))
 
 
 def markdown(columns: list[str], rows: list[list[str]]) -> str:

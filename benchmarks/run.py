@@ -37,6 +37,7 @@ def full_load(bench: Bench) -> Measurement:
     sales, people = _feeds(bench)
     for _ in range(bench.options.rounds):
         for way in ("floor", "recompute", "polars", "duckdb"):
+            shutil.rmtree(bench.folder / way, ignore_errors=True)
             bench.other(way, bench.folder / way, sales, people)
         shutil.rmtree(bench.folder / "lake", ignore_errors=True)
         bench.ours(OURS, bench.folder / "lake", sales, people)
@@ -47,16 +48,18 @@ def full_load(bench: Bench) -> Measurement:
 
 
 def workers(bench: Bench) -> Measurement:
-    """Memory is that of the driver: executors are started by the workers."""
+    """Memory and bytes are those of the driver: executors are started by the workers."""
     sales, people = _feeds(bench)
     names = {count: f"{OURS}, {count} worker{'s' if count > 1 else ''}" for count in (1, 2)}
     for number in range(bench.options.rounds):
         for count, name in names.items():
-            folder = bench.folder / f"cluster_{number}_{count}"
+            folder, lake = bench.folder / f"cluster_{number}_{count}", bench.folder / f"lake_{count}"
             folder.mkdir()
-            shutil.rmtree(bench.folder / "lake", ignore_errors=True)
+            shutil.rmtree(lake, ignore_errors=True)
             with standalone(folder, sys.executable, workers=count, memory=EXECUTOR_MEMORY, settings=()) as cluster:
-                bench.ours(name, bench.folder / "lake", sales, people, options=cluster.options)
+                bench.ours(name, lake, sales, people, options=cluster.options)
+    one, two = (_sums(bench.folder / f"lake_{count}" / "customer_aggregated_data") for count in names)
+    _must_agree(names[2], two, one)
     return names[1], [bench.profile(name) for name in names.values()]
 
 
@@ -167,7 +170,9 @@ def record(bench: Bench, scenario: str, command: str, baseline: str, tables: str
     text = PERFORMANCE.read_text()
     shown = f"![Seconds and memory of each way](pictures/{picture.name})"
     block = f"{begin}\n`{command}`\n\n{tables}\n\n{shown}\n{end}"
-    replaced = re.sub(f"{re.escape(begin)}.*?{re.escape(end)}", lambda _: block, text, flags=re.DOTALL)
+    replaced, count = re.subn(f"{re.escape(begin)}.*?{re.escape(end)}", lambda _: block, text, flags=re.DOTALL)
+    if count != 1:
+        raise ValueError(f"{PERFORMANCE} has {count} places for {scenario}, not one")
     PERFORMANCE.write_text(replaced)
 
 
@@ -202,7 +207,8 @@ def main() -> None:
     tables = "\n\n".join([bench.table(baseline), *more])
     print(f"\n{tables}")
     if options.record:
-        arguments = [word for word in sys.argv[1:] if word != "--record" and not word.startswith("--folder")]
+        ours = {"--record", "--folder", f"--folder={options.folder}", str(options.folder)}
+        arguments = [word for word in sys.argv[1:] if word not in ours]
         record(bench, options.scenario, f"./run-benchmarks.sh {' '.join(arguments)}", baseline, tables)
 
 
