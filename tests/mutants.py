@@ -106,6 +106,14 @@ MUTANTS = (
     ),
     Mutant(
         "6. TRANSACTION_ID is unique over all hours",
+        "a table that another run made and filled since this one looked is taken for a new one",
+        "common/tables.py",
+        "if version > 0:",
+        "if version < 0:",
+        "test_other_writers.py::test_a_table_that_someone_made_and_filled_since_a_run_looked_is_not_written",
+    ),
+    Mutant(
+        "6. TRANSACTION_ID is unique over all hours",
         "an id is looked for in the index of ids, and not in what came after it",
         "common/id_index.py",
         "return held if covered == version else held.union(_came_after(lake, covered, version))",
