@@ -82,6 +82,17 @@ def test_quotes_follow_rfc_4180_and_a_stray_one_costs_its_own_line(bench: Workbe
     assert intake.rows_read == 16
 
 
+def test_a_value_that_starts_like_a_mark_or_a_comment_is_read_to_the_letter(bench: Workbench) -> None:
+    """Found by the battery of fuzzed files: Spark's parser drops a byte-order mark that is a line's first value."""
+    starts = ["\ufeff", "\ufeffAnn", "\x1f", "\x1fAnn", "#Ann", "\ufeff\ufeff"]
+    plain = [f"{start},c{number},30,Mali" for number, start in enumerate(starts)]
+    with_quotes = [f'{start},q{number},30,"Korea, South"' for number, start in enumerate(starts)]
+    bench.people(*plain, *with_quotes, header="NAME,CUSTOMER_ID,AGE,COUNTRY")
+    names = {id_: name for id_, name, _, _ in accepted(read(bench))}
+    assert [names.get(f"q{number}") for number in range(len(starts))] == starts
+    assert [names.get(f"c{number}") for number in range(len(starts))] == starts
+
+
 def test_a_stray_quote_does_not_swallow_the_rest_of_a_long_file(bench: Workbench) -> None:
     good = [f"c{number},Name,30,Mali" for number in range(MAX_LINES_OF_A_RECORD + 500)]
     bench.people('x1,"stray,30,Mali', *good, 'x2,"stray,30,Mali', "y1,Name,30,Mali")

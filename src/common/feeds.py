@@ -229,7 +229,7 @@ def _parsed_fields(line: Column, columns: tuple[str, ...]) -> Column:
     """The values of a line with quotes, or null where it is no record by the book with as many as there are columns."""
     separators = F.octet_length(line) - F.octet_length(F.replace(line, F.lit(",")))
     is_parseable = (separators <= _MAX_SEPARATORS) & line.rlike(_RECORD)
-    schema = ", ".join(f"`{column}` string" for column in (*columns, "_malformed"))
+    schema = ", ".join(f"`{column}` string" for column in ("_start", *columns, "_malformed"))
     options = {
         "mode": "PERMISSIVE",
         "columnNameOfCorruptRecord": "_malformed",
@@ -237,7 +237,8 @@ def _parsed_fields(line: Column, columns: tuple[str, ...]) -> Column:
         # Else this is the zero character, which the parser then drops from values in quotes. No line holds a CR.
         "charToEscapeQuoteEscaping": "\r",
     }
-    record = F.from_csv(F.when(is_parseable, line), schema, options)
+    # An empty value comes first, since the parser drops what looks like a byte-order mark from the start.
+    record = F.from_csv(F.when(is_parseable, F.concat(F.lit(","), line)), schema, options)
     values_in_order = F.array(*[record[column] for column in columns])
     return F.when(is_parseable & record["_malformed"].isNull(), values_in_order)
 
