@@ -91,7 +91,11 @@ def test_a_damaged_file_is_named_and_the_repair_that_is_named_works(bench: Workb
     for path, hurt, sentence in (
         (newest, b"", "is empty"),
         (newest, whole[: len(whole) // 2], "is torn"),
-        (newest, whole[: whole.rindex(b"\n", 0, -1) + 1], "is torn: it has"),
+        (
+            newest,
+            whole[: whole.rindex(b"\n", 0, -1) + 1],
+            "is torn: its files have 1 rows, and it says itself that there are 2",
+        ),
         (newest, None, "is missing"),
         (file, None, "is missing"),
         (file, b"PAR1", "has 4 bytes instead of"),
