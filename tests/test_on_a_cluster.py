@@ -37,8 +37,9 @@ def bare_python(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="module")
-def spark_cluster(tmp_path_factory: pytest.TempPathFactory, bare_python: str) -> Iterator[Cluster]:
-    with standalone(tmp_path_factory.mktemp("standalone"), bare_python) as cluster:
+def spark_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    # Executors need no Python.
+    with standalone(tmp_path_factory.mktemp("standalone"), "/there/is/no/python") as cluster:
         yield cluster
 
 
@@ -200,8 +201,9 @@ def test_code_that_travels_is_imported_by_executors_without_our_packages(
         "print(spark.sparkContext.parallelize([1, 2], 2).mapPartitions(imported).collect())\n"
     )
     submit = [f"{SPARK_HOME}/bin/spark-submit", *spark_cluster.options, "--py-files", code]
+    submit += ["--conf", f"spark.pyspark.python={bare_python}"]
     environment = {**without_ours(), "SPARK_LOCAL_IP": "127.0.0.1", "SPARK_CONF_DIR": f"{ROOT}/conf"}
-    environment |= {"PYSPARK_PYTHON": bare_python, "SPARK_HOME": str(SPARK_HOME)}
+    environment |= {"SPARK_HOME": str(SPARK_HOME)}
     done = subprocess.run([*submit, str(job)], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     found = re.findall(r"'\S+/worker_\d/\S+/sales_lakehouse\.zip/common/contract\.py', True", done.stdout)
