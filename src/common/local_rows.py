@@ -17,16 +17,15 @@ def local_rows(spark: SparkSession, rows: Sequence[Sequence[object]], ddl: str) 
     """The rows, each with a value for every column of `ddl` in order: None, a text, a number, a time with its zone, or
     a list or mapping of these, where a mapping stands for a struct or a map.
     """
-    names = no_rows(spark, ddl).columns
+    names = _one_row(spark).select(F.from_json(F.lit("{}"), ddl).alias("row")).select("row.*").columns
     text = json.dumps([dict(zip(names, row, strict=True)) for row in rows], default=_json_value)
     parsed = F.from_json(F.lit(text), f"array<struct<{ddl}>>", {"mode": "FAILFAST", "timestampFormat": _TIME})
     return _one_row(spark).select(F.inline(parsed))
 
 
 def no_rows(spark: SparkSession, ddl: str) -> DataFrame:
-    """No row, with the columns of `ddl`. Spark leaves out of its plans what comes to nothing with them."""
-    nothing = _one_row(spark).where(F.lit(False))
-    return nothing.select(F.from_json(F.lit("{}"), ddl).alias("row")).select("row.*")
+    """No row, with the columns of `ddl`."""
+    return local_rows(spark, [], ddl)
 
 
 def _one_row(spark: SparkSession) -> DataFrame:
