@@ -20,15 +20,15 @@ _FROM_DRIVER = "SparkListenerDriverAccumUpdates"
 class Figures:
     """What Spark did in some time. Seconds of tasks are summed over the cores; megabytes are 1,000,000 bytes."""
 
-    jobs: int = 0
-    stages: int = 0
-    tasks: int = 0
-    task_seconds: float = 0.0
-    seconds_with_jobs: float = 0.0
-    read_mb: float = 0.0
-    shuffled_mb: float = 0.0
-    spilled_mb: float = 0.0
-    files_read: int = 0
+    jobs: int
+    stages: int
+    tasks: int
+    task_seconds: float
+    seconds_with_jobs: float
+    read_mb: float
+    shuffled_mb: float
+    spilled_mb: float
+    files_read: int
 
 
 @dataclass
@@ -94,10 +94,10 @@ def _events(folder: Path) -> Iterator[dict[str, Any]]:
 
 
 def _stage(info: dict[str, Any]) -> _Stage:
-    sums = {metric["Name"]: metric["Value"] for metric in info["Accumulables"] if _is_number(metric.get("Value"))}
+    sums = {metric["Name"]: metric.get("Value") for metric in info["Accumulables"]}
 
-    def total(*names: str) -> float:
-        return sum(float(sums.get(f"internal.metrics.{name}", 0)) for name in names)
+    def total(name: str) -> float:
+        return float(sums.get(f"internal.metrics.{name}", 0))
 
     return _Stage(
         at=info["Submission Time"] / 1000,
@@ -107,10 +107,6 @@ def _stage(info: dict[str, Any]) -> _Stage:
         shuffled=total("shuffle.write.bytesWritten"),
         spilled=total("diskBytesSpilled"),
     )
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) or (isinstance(value, str) and value.isdigit())
 
 
 def _metrics(plan: dict[str, Any], name: str) -> Iterator[int]:
