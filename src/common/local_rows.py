@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
+from functools import partial
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from common.values import json_value
+
 # Without it, spark.sql.legacy.timeParserPolicy takes microseconds for milliseconds.
 _TIME = "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX"
+_in_microseconds = partial(json_value, timespec="microseconds")
 
 
 def local_rows(spark: SparkSession, rows: Sequence[Sequence[object]], ddl: str) -> DataFrame:
@@ -18,7 +21,7 @@ def local_rows(spark: SparkSession, rows: Sequence[Sequence[object]], ddl: str) 
     a list or mapping of these, where a mapping stands for a struct or a map.
     """
     names = _one_row(spark).select(F.from_json(F.lit("{}"), ddl).alias("row")).select("row.*").columns
-    text = json.dumps([dict(zip(names, row, strict=True)) for row in rows], default=_json_value)
+    text = json.dumps([dict(zip(names, row, strict=True)) for row in rows], default=_in_microseconds)
     parsed = F.from_json(F.lit(text), f"array<struct<{ddl}>>", {"mode": "FAILFAST", "timestampFormat": _TIME})
     return _one_row(spark).select(F.inline(parsed))
 
@@ -30,9 +33,3 @@ def no_rows(spark: SparkSession, ddl: str) -> DataFrame:
 
 def _one_row(spark: SparkSession) -> DataFrame:
     return spark.range(0, 1, 1, numPartitions=1)
-
-
-def _json_value(value: object) -> str:
-    if isinstance(value, datetime):
-        return value.isoformat(timespec="microseconds")
-    raise TypeError(f"{type(value).__name__} has no JSON form")

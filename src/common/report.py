@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any, Protocol
+from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -23,6 +23,7 @@ from common.plan import Plan, TableChange, change_of
 from common.quality import QualityRules, names_of
 from common.refresh import Refreshed
 from common.tables import Commit
+from common.values import json_value
 
 _WIDTH_OF_NO_TERMINAL = 120
 # A plan prints so many of the keys and hours that it would recompute; the JSON report has a hundred, and all.
@@ -202,7 +203,7 @@ class Reporter:
         which also has how long each step took.
         """
         if self._as_json:
-            print(json.dumps(report.as_dict() | {"steps": self._done}, default=_json_value), flush=True)
+            print(json.dumps(report.as_dict() | {"steps": self._done}, default=json_value), flush=True)
             return
         self.say("")
         self._console.print(report.table())
@@ -277,9 +278,3 @@ def _plan_lines(plan: Plan) -> Iterator[str]:
             f"  {change.table}: {change.inserted:,} rows new, {change.updated:,} changed, {change.deleted:,} removed; "
             f"{change.files_replaced:,} files of {change.bytes_replaced:,} bytes replaced"
         )
-
-
-def _json_value(value: Any) -> str:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    raise TypeError(f"{type(value).__name__} has no JSON form")

@@ -92,6 +92,13 @@ def instant_of(micros: int) -> datetime:
     return datetime.fromtimestamp(0, timezone.utc) + timedelta(microseconds=micros)
 
 
+def json_value(value: object, timespec: str = "auto") -> str:
+    """A time as JSON has it, for json.dumps: ISO 8601, with as many digits as `timespec` says."""
+    if isinstance(value, datetime):
+        return value.isoformat(timespec=timespec)
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
 def hour_at(second: int) -> datetime:
     """A UTC time from seconds since 1970, for the same reason."""
     return instant_of(second * 1_000_000)
