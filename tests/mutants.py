@@ -61,6 +61,14 @@ MUTANTS = (
         "test_changed_rows.py::test_a_history_of_corrections_ends_in_the_rows_that_should_be_in",
     ),
     Mutant(
+        "3. Every row is accounted for",
+        "a file that changed just before a run is taken for the same ever after",
+        "common/loaded_files.py",
+        "return listing_of(files) if is_trusted else None",
+        "return listing_of(files)",
+        "test_load_incrementally.py::test_files_that_the_last_run_listed_are_known_without_a_look_at_its_record",
+    ),
+    Mutant(
         "4. A run with nothing new writes nothing",
         "rows that the lake has already are merged once more",
         "common/arrivals.py",

@@ -18,7 +18,7 @@ from common.feeds import InputFile
 from common.forgetting import hashes_of_forgotten, is_about
 from common.headers import read_headers
 from common.ledger import RuleCount
-from common.loaded_files import known_fingerprints, loaded_files, not_loaded
+from common.loaded_files import is_as_last_run_left, known_fingerprints, loaded_files, not_loaded
 from common.local_rows import local_rows, no_rows
 from common.quality import QualityRules
 from common.settings import Settings
@@ -35,19 +35,26 @@ REDACTED = "(forgotten)"
 
 @dataclass(frozen=True)
 class Intake:
-    """A feed that was read and checked. `rows` holds one row per line, persisted until `release` is called, and has no
-    columns to speak of where there are no files; `refusing` are the names of the rules that reject a row.
+    """A feed that was read and checked: `files`, of all that were `listed`; the others were loaded before.
+
+    `rows` holds one row per line, persisted until `release` is called, and has no columns to speak of where there are
+    no files; `refusing` are the names of the rules that reject a row.
     """
 
     feed: Feed
     refusing: list[str]
+    listed: list[InputFile]
     files: list[InputFile]
     headers: dict[int, str]
-    skipped: int
     fingerprints: dict[int, str]
     rows: DataFrame
     persisted: list[DataFrame]
     blocks: list[Block]
+
+    @property
+    def skipped(self) -> int:
+        """Files that were loaded before."""
+        return len(self.listed) - len(self.files)
 
     @property
     def rows_read(self) -> int:
@@ -165,10 +172,14 @@ def read_feed(
     spark = lake.spark
     refusing = quality.names_of(rules.all_of_feed(feed.name), "reject", "fail")
     listed = feeds.list_files(spark, path)
-    loaded = loaded_files(lake, feed, table) if skip_loaded else None
-    files = not_loaded(loaded, listed)
+    loaded, files = None, listed
+    if skip_loaded and is_as_last_run_left(lake, feed, table, listed):
+        files = []
+    elif skip_loaded:
+        loaded = loaded_files(lake, feed, table)
+        files = not_loaded(loaded, listed)
     if not files:
-        return Intake(feed, refusing, [], {}, len(listed), {}, no_rows(spark, "file int"), [], [])
+        return Intake(feed, refusing, listed, [], {}, {}, no_rows(spark, "file int"), [], [])
     with feeds.damaged_files_refused():
         headers = read_headers(spark, files, feed)
     lines = feeds.read_lines(spark, files)
@@ -201,9 +212,9 @@ def read_feed(
     return Intake(
         feed=feed,
         refusing=refusing,
+        listed=listed,
         files=kept,
         headers=headers,
-        skipped=len(listed) - len(kept),
         fingerprints={file.order: fingerprints[file.order] for file in kept},
         rows=rows.where(F.col("file").isin([file.order for file in kept])),
         persisted=persisted,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import hashlib
+import json
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -27,6 +30,32 @@ def loaded_files(lake: Lake, feed: Feed, table: Table) -> DataFrame | None:
     still_holds = f"exists(tables, t -> t.table = '{table.name}' AND t.version_written <= {int(version)})"
     files = lake.read(RUNS, runs).where(still_holds).select("started_at", F.inline("files"))
     return files.where(F.col("feed") == feed.name)
+
+
+def is_as_last_run_left(lake: Lake, feed: Feed, table: Table, files: Sequence[InputFile]) -> bool:
+    """Whether the last run of all found just these files and left none of them unloaded: its commit says so, which
+    takes no query. False where the commit does not say.
+    """
+    last, version = lake.newest(RUNS), lake.version(table)
+    if last is None or version is None:
+        return False
+    listed, versions = last.note.get("listed"), last.note.get("versions")
+    if not isinstance(listed, dict) or not isinstance(versions, dict):
+        return False
+    left = versions.get(table.name)
+    return left is not None and left <= version and listed.get(feed.name) == listing_of(files)
+
+
+def listing_to_trust(files: Sequence[InputFile], started_at: datetime) -> str | None:
+    """What `listing_of` says, for a run that started at a time; None where a file changed too shortly before that."""
+    is_trusted = all(file.modified_at < started_at - _CLOCK_GRAIN for file in files)
+    return listing_of(files) if is_trusted else None
+
+
+def listing_of(files: Sequence[InputFile]) -> str:
+    """A digest of the files by path, size and modification time."""
+    listed = sorted((file.path, file.size, file.modified_at.isoformat()) for file in files)
+    return hashlib.sha256(json.dumps(listed).encode()).hexdigest()
 
 
 def not_loaded(loaded: DataFrame | None, files: list[InputFile]) -> list[InputFile]:

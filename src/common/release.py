@@ -140,9 +140,9 @@ def read_rejected(
     intake = RejectedIntake(
         feed=feed,
         refusing=names_of(rules.all_of_feed(feed.name), "reject", "fail"),
+        listed=files,
         files=files,
         headers=headers,
-        skipped=0,
         fingerprints={},
         rows=read,
         persisted=[rows],

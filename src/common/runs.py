@@ -15,6 +15,7 @@ from common.decisions import Decision
 from common.errors import LakeConflictError, LakeError
 from common.gold_contract import GOLD_TABLES
 from common.integrity import check_is_writable, repair_of
+from common.loaded_files import listing_to_trust
 from common.local_rows import local_rows
 from common.lock import lock_lake
 from common.report import Reporter, RunReport, TableVersions
@@ -118,7 +119,9 @@ def record_run(
     }
     rows = local_rows(lake.spark, [tuple(row[name] for name in RUNS.column_names)], RUNS.ddl)
     versions = {t.table: t.version_written for t in report.tables}
-    lake.append(RUNS, rows, note={"run_id": report.run_id, "job": report.job, "versions": versions})
+    intakes = [decision.intake for decision in decisions]
+    listed = {intake.feed.name: listing_to_trust(intake.listed, report.started_at) for intake in intakes}
+    lake.append(RUNS, rows, note={"run_id": report.run_id, "job": report.job, "versions": versions, "listed": listed})
 
 
 def check_no_commit_is_lost(lake: Lake) -> None:
