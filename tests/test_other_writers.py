@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
 from batteries import Battery
-from common.contract import AGGREGATE, CUSTOMERS, SALES
+from common.contract import AGGREGATE, CUSTOMERS, RUNS, SALES
 from common.errors import LakeConflictError
 from common.settings import Settings, load_settings
 from common.tables import Lake
@@ -62,6 +63,21 @@ def test_a_table_that_someone_made_and_filled_since_a_run_looked_is_not_written(
     with pytest.raises(LakeConflictError, match="written by someone else during this run, since it looked"):
         second.create([CUSTOMERS])
     assert bench.rows(CUSTOMERS.name, "CUSTOMER_ID") == [("c1",)]
+
+
+def test_a_run_is_recorded_beside_another(bench: Workbench) -> None:
+    bench.people("c1,Ann,30,Mali")
+    bench.sales("t1,c1,p1,1,1.00,2025-02-22 08:15:00")
+    bench.must_load()
+    recorded = bench.table(RUNS.name)
+    first, second = (Lake(bench.spark, str(bench.lake), None, None) for _ in range(2))
+    assert first.version(RUNS) == second.version(RUNS) == 1
+    for lake, run_id in ((first, "first"), (second, "second")):
+        rows = recorded.where("run_id NOT IN ('first', 'second')").withColumn("run_id", F.lit(run_id))
+        commit = lake.append(RUNS, rows.select(*RUNS.column_names), note={"run_id": run_id}, beside_others=True)
+        assert commit is not None
+        assert commit.note["run_id"] == run_id
+    assert {"first", "second"} < {run_id for (run_id,) in bench.rows(RUNS.name, "run_id")}
 
 
 def test_a_table_that_compacts_itself_after_a_commit_is_not_another_writers(bench: Workbench) -> None:

@@ -25,7 +25,8 @@ from common.tables import Lake
 
 Work = Callable[[Lake, RunReport], None]
 
-_ATTEMPTS = 3
+# One more than the commits of another run that this one may meet: refused rows, customers, sales, aggregate.
+_ATTEMPTS = 5
 # The tables whose versions a run reports; its own row in pipeline_runs comes after them.
 _REPORTED = (SALES, CUSTOMERS, AGGREGATE, REJECTED)
 
@@ -121,7 +122,8 @@ def record_run(
     versions = {t.table: t.version_written for t in report.tables}
     intakes = [decision.intake for decision in decisions]
     listed = {intake.feed.name: listing_to_trust(intake.listed, report.started_at) for intake in intakes}
-    lake.append(RUNS, rows, note={"run_id": report.run_id, "job": report.job, "versions": versions, "listed": listed})
+    note = {"run_id": report.run_id, "job": report.job, "versions": versions, "listed": listed}
+    lake.append(RUNS, rows, note=note, beside_others=True)
 
 
 def check_no_commit_is_lost(lake: Lake) -> None:

@@ -273,10 +273,13 @@ class Lake:
         self._check_columns(rows, table)
         return self._commit(table, rows, note, f"INSERT OVERWRITE {{table}} {self._selected(table)} FROM {{source}}")
 
-    def append(self, table: Table, rows: DataFrame, *, note: Mapping[str, object]) -> Commit | None:
-        """Add the rows, whose keys the caller knows not to be there."""
+    def append(
+        self, table: Table, rows: DataFrame, *, note: Mapping[str, object], beside_others: bool = False
+    ) -> Commit | None:
+        """Add the rows, whose keys the caller knows not to be there; with `beside_others`, whoever else adds some."""
         self._check_columns(rows, table)
-        return self._commit(table, rows, note, f"INSERT INTO {{table}} {self._selected(table)} FROM {{source}}")
+        sql = f"INSERT INTO {{table}} {self._selected(table)} FROM {{source}}"
+        return self._commit(table, rows, note, sql, beside_others=beside_others)
 
     def _selected(self, table: Table) -> str:
         """SQL that selects all columns and sends the rows of one hour to one task, where each hour has a folder: a task
@@ -288,21 +291,29 @@ class Lake:
         is_adaptive = self.spark.conf.get(_IS_ADAPTIVE, "true") == "true"
         return f"SELECT /*+ {'REBALANCE' if is_adaptive else 'REPARTITION'}({HOUR}) */ *"
 
-    def _commit(self, table: Table, source: DataFrame, note: Mapping[str, object], sql: str) -> Commit | None:
+    def _commit(
+        self, table: Table, source: DataFrame, note: Mapping[str, object], sql: str, *, beside_others: bool = False
+    ) -> Commit | None:
         view = f"source_of_{table.name}"
         source.createOrReplaceTempView(view)
         try:
-            return self._write(table, note, sql.format(table=self.name(table), source=view))
+            return self._write(
+                table, note, sql.format(table=self.name(table), source=view), beside_others=beside_others
+            )
         finally:
             self.spark.catalog.dropTempView(view)
 
-    def _write(self, table: Table, note: Mapping[str, object], sql: str) -> Commit | None:
-        """Run a statement that makes one commit or none, and see that it is ours."""
+    def _write(
+        self, table: Table, note: Mapping[str, object], sql: str, *, beside_others: bool = False
+    ) -> Commit | None:
+        """Run a statement that makes one commit or none, and see that it is ours, and the only one unless it may stand
+        `beside_others`.
+        """
         before = self.version(table)
         if before is None:
             raise LakeError(f"There is no table {self.place(table)}; load_sales makes it.")
         try:
-            with self._settings_of_commit({**note, "follows": before}, before):
+            with self._settings_of_commit({**note, "follows": before}, None if beside_others else before):
                 self.spark.sql(sql)
         except SPARK_ERRORS as error:
             if _is_conflict(error):
@@ -313,10 +324,11 @@ class Lake:
             return None
         if since[0].version > before + 1:
             since = self._read_history(table, limit=since[0].version - before)
+        ours = next((commit for commit in reversed(since) if commit.note.get("run_id") == note["run_id"]), None)
         # A table may compact itself after a commit, which changes no row.
-        *later, ours = since
-        strangers = [commit for commit in later if commit.operation != "OPTIMIZE"]
-        if ours.note.get("run_id") != note["run_id"] or ours.version != before + 1 or strangers:
+        others = [commit for commit in since if commit is not ours and commit.operation != "OPTIMIZE"]
+        is_first = ours is not None and ours.version == before + 1
+        if ours is None or not (beside_others or (is_first and not others)):
             raise self._conflict(table, f"as version {since[0].version}")
         self._seen[table.name] = [*since, *self._seen[table.name]]
         for commit in reversed(since):
@@ -336,15 +348,13 @@ class Lake:
         )
 
     @contextmanager
-    def _settings_of_commit(self, note: Mapping[str, object], before: int) -> Iterator[None]:
-        """Put the note into the commit, and let it be the only one that follows the version `before`: of two commits
-        under one token, Delta refuses the later one or drops it, which `_write` then sees.
+    def _settings_of_commit(self, note: Mapping[str, object], before: int | None) -> Iterator[None]:
+        """Put the note into the commit, and let it be the only one that follows the version `before`, if one is given:
+        of two commits under one token, Delta refuses the later one or drops it, which `_write` then sees.
         """
-        settings = {
-            _USER_METADATA: json.dumps(note, sort_keys=True),
-            _TOKEN_OWNER: "sales-lakehouse",
-            _TOKEN: str(before + 1),
-        }
+        settings = {_USER_METADATA: json.dumps(note, sort_keys=True)}
+        if before is not None:
+            settings |= {_TOKEN_OWNER: "sales-lakehouse", _TOKEN: str(before + 1)}
         for key, value in settings.items():
             self.spark.conf.set(key, value)
         try:
