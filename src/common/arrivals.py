@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from common.contract import Feed
@@ -10,9 +10,15 @@ from common.contract import Feed
 NEW, CORRECTED, UNCHANGED, DUPLICATE, REJECTED = "new", "corrected", "unchanged", "duplicate", "rejected"
 
 
+def key_hash(feed: Feed) -> Column:
+    """A hash of a row's key, which is shorter to look for among others than the key."""
+    return F.xxhash64(feed.key).alias("key_hash")
+
+
 def repeated_keys(rows: DataFrame, feed: Feed) -> DataFrame:
-    """The keys that more than one row has."""
-    return rows.groupBy(feed.key).agg(F.count(F.lit(1)).alias("rows")).where("rows > 1").select(feed.key)
+    """The hashes of keys that more than one row has; two keys may share one, and seem to be repeated."""
+    hashes = rows.select(key_hash(feed)).groupBy("key_hash").agg(F.count(F.lit(1)).alias("rows"))
+    return hashes.where("rows > 1").select("key_hash")
 
 
 def with_relations(rows: DataFrame, feed: Feed, *, is_alone: bool) -> DataFrame:

@@ -117,8 +117,9 @@ def _outcomes(rows: DataFrame, held: DataFrame, feed: Feed, rules: QualityRules)
     if not times:
         return _outcomes_of(rows, held, feed, rules, is_alone=True)
     keys = F.broadcast(repeated) if times <= _MOST_BROADCAST else repeated
-    alone = rows.join(keys, on=feed.key, how="left_anti")
-    together = rows.join(keys, on=feed.key, how="left_semi")
+    hashed = rows.withColumn("key_hash", arrivals.key_hash(feed))
+    alone = hashed.join(keys, on="key_hash", how="left_anti").drop("key_hash")
+    together = hashed.join(keys, on="key_hash", how="left_semi").drop("key_hash")
     return _outcomes_of(alone, held, feed, rules, is_alone=True).unionByName(
         _outcomes_of(together, held, feed, rules, is_alone=False)
     )
@@ -202,7 +203,7 @@ class _Counts:
 
 def _count_outcomes(outcomes: DataFrame, is_of_sales: bool, intake: Intake) -> _Counts:
     """Counts by outcome and broken rule; for sales, also the hours that changes touch. In one pass, whose result has
-    as many rows as there are hours, or a few times that.
+    as many rows as there are hours, or a few times that; in a second one where rules are broken.
     """
     is_held = F.col("current_values").isNotNull().alias("is_held")
     columns = [F.col("outcome"), F.col("is_change"), is_held, F.col("broken_rules")]
@@ -212,15 +213,12 @@ def _count_outcomes(outcomes: DataFrame, is_of_sales: bool, intake: Intake) -> _
             F.unix_seconds(f"current_values.{HOUR}").alias("held_hour"),
             (F.col("is_last") & ~F.col("is_known_customer")).alias("is_unknown"),
         ]
-    found = outcomes.groupBy(*columns).agg(F.count(F.lit(1)).alias("rows"), F.min(F.struct(*ROW)).alias("first"))
     counts = _Counts()
-    for row in sorted(found.collect(), key=lambda row: tuple(row["first"])):
-        rows = row["rows"]
+    by_rules: dict[tuple[str, ...], int] = {}
+    for row in outcomes.groupBy(*columns).agg(F.count(F.lit(1)).alias("rows")).collect():
+        rows, rules = row["rows"], tuple(row["broken_rules"])
         counts.by_outcome[row["outcome"]] = counts.by_outcome.get(row["outcome"], 0) + rows
-        for rule in row["broken_rules"]:
-            before = counts.broken.get(rule)
-            place = before.first_place if before else intake.place(*row["first"])
-            counts.broken[rule] = RuleCount(rows + (before.rows if before else 0), place)
+        by_rules[rules] = by_rules.get(rules, 0) + rows
         if is_of_sales and row["is_unknown"]:
             counts.unknown_customer_rows += rows
         if not row["is_change"]:
@@ -230,7 +228,25 @@ def _count_outcomes(outcomes: DataFrame, is_of_sales: bool, intake: Intake) -> _
         if is_of_sales:
             counts.hours |= {hour_at(second) for second in (row["hour"], row["held_hour"]) if second is not None}
             counts.moved += rows if row["held_hour"] not in (None, row["hour"]) else 0
+    if any(by_rules):
+        counts.broken = _broken_rules(outcomes, by_rules, intake)
     return counts
+
+
+def _broken_rules(outcomes: DataFrame, by_rules: dict[tuple[str, ...], int], intake: Intake) -> dict[str, RuleCount]:
+    """The rules that rows broke, each with its count and the first place; `by_rules` counts rows by all they broke.
+
+    A pass of its own, since Spark sorts all rows to find the first of each group.
+    """
+    breaking = outcomes.where(F.size("broken_rules") > 0).groupBy("broken_rules")
+    firsts = breaking.agg(F.min(F.struct(*ROW)).alias("first")).collect()
+    broken: dict[str, RuleCount] = {}
+    for row in sorted(firsts, key=lambda row: tuple(row["first"])):
+        for rule in row["broken_rules"]:
+            before = broken.get(rule)
+            place = before.first_place if before else intake.place(*row["first"])
+            broken[rule] = RuleCount(by_rules[tuple(row["broken_rules"])] + (before.rows if before else 0), place)
+    return broken
 
 
 def _hours_holding(lake: Lake, version: int, intake: Intake) -> list[datetime]:

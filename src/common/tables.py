@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -69,31 +70,35 @@ class Lake:
 
     def create(self, tables: Sequence[Table]) -> None:
         """Create the tables that are not there yet, each with its constraints in its first commit."""
-        for table in tables:
-            if self.newest(table) is not None:
-                continue
-            folder = self.local_folder(table)
-            if folder:
-                remove_log_without_commits(folder)
-            try:
-                self.spark.sql(create_statement(self.name(table), table))
-            except SPARK_ERRORS as error:
-                if isinstance(error, AnalysisException) and error.getCondition() == "SCHEMA_NOT_FOUND":
-                    raise ConfigError(f"schema: {'.'.join(self._prefix)} does not exist: CREATE SCHEMA it.") from error
-                if _is_conflict(error):
-                    raise self._conflict(table, "at the same moment") from error
-                if "DELTA_CREATE_TABLE_WITH_NON_EMPTY_LOCATION" in str(error):
-                    raise self._no_table(table) from error
-                raise
-            del self._seen[table.name]
-            version = self.version(table)
-            if version is None:
-                # Delta takes some folders for a table that exists, and does nothing.
-                raise self._no_table(table)
-            if version > 0:
-                # What was decided beside an empty table does not hold beside the rows that are there by now.
-                raise self._conflict(table, "since it looked")
-            self._flush(table, version)
+        missing = [table for table in tables if self.newest(table) is None]
+        if missing:
+            # Side by side: a new table is planning and a commit, without a row.
+            with ThreadPoolExecutor(len(missing)) as pool:
+                list(pool.map(self._create, missing))
+
+    def _create(self, table: Table) -> None:
+        folder = self.local_folder(table)
+        if folder:
+            remove_log_without_commits(folder)
+        try:
+            self.spark.sql(create_statement(self.name(table), table))
+        except SPARK_ERRORS as error:
+            if isinstance(error, AnalysisException) and error.getCondition() == "SCHEMA_NOT_FOUND":
+                raise ConfigError(f"schema: {'.'.join(self._prefix)} does not exist: CREATE SCHEMA it.") from error
+            if _is_conflict(error):
+                raise self._conflict(table, "at the same moment") from error
+            if "DELTA_CREATE_TABLE_WITH_NON_EMPTY_LOCATION" in str(error):
+                raise self._no_table(table) from error
+            raise
+        del self._seen[table.name]
+        version = self.version(table)
+        if version is None:
+            # Delta takes some folders for a table that exists, and does nothing.
+            raise self._no_table(table)
+        if version > 0:
+            # What was decided beside an empty table does not hold beside the rows that are there by now.
+            raise self._conflict(table, "since it looked")
+        self._flush(table, version)
 
     def define_view(self, view: View, query: str, *, only_look: bool) -> bool:
         """Have a view of a lake in a catalog be this query, with its comments; returns whether it was not, or with
