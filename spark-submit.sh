@@ -227,6 +227,12 @@ share_classes() {
     java_options="$java_options -Xlog:disable"
 }
 
+# Half of the compiler's time goes into code that plans queries and is soon done with: see conf/java-compiler.json.
+# Java says on standard output that it read the file, if it may.
+compile_what_repeats() {
+    java_options="-XX:+UnlockDiagnosticVMOptions -XX:CompilerDirectivesFile=$home/conf/java-compiler.json -XX:-DisplayVMOutput$java_options"
+}
+
 # What s3a:// needs. Clusters bring Hadoop's connector in their own version, and are given the log store.
 s3=()
 if [ "$uses_s3" = yes ]; then
@@ -261,7 +267,14 @@ if [ "$chooses_settings/$runs_on" = yes/machine ]; then
     *-XX:+Use*GC*) ;;
     *) java_options="$java_options $collector" ;;
     esac
-    case "$home" in *" "*) ;; *) share_classes ;; esac
+    # Java's options cannot hold a path with spaces.
+    case "$home" in
+    *" "*) ;;
+    *)
+        [ "$work" = small ] || compile_what_repeats
+        share_classes
+        ;;
+    esac
     spark_settings+=(--conf "spark.driver.defaultJavaOptions=$java_options")
 fi
 

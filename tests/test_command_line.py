@@ -80,6 +80,10 @@ def test_the_first_command_makes_a_lake_and_the_second_changes_nothing(tmp_path:
     assert json.loads(second.stdout)["changed_nothing"]
     assert arrow(str(tmp_path / "lake" / "sales_data_partitioned")).num_rows == 5000
     assert {path.name for path in tmp_path.iterdir()} == {"data", "lake"}
+    # With the settings of large runs, of which Java would say on standard output what it has read.
+    verified = submit("verify_aggregate", "--json", folder=tmp_path)
+    assert verified.returncode == 0, verified.stdout
+    assert json.loads(verified.stdout)["findings"] == []
 
 
 @pytest.mark.battery
