@@ -67,7 +67,8 @@ class GoldHistory(History):
         elif what == "RESTORE":
             meddling.restore(spark, path, engine, before)
         elif what == "DELETE":
-            spark.sql(f"DELETE FROM delta.`{path}` WHERE {key} = (SELECT min({key}) FROM delta.`{path}`)").collect()
+            first = spark.sql(f"SELECT min({key}) FROM delta.`{path}`").collect()[0][0]
+            spark.sql(f"DELETE FROM delta.`{path}` WHERE {key} = :first", args={"first": first}).collect()
         elif what == "UPDATE":
             spark.sql(
                 f"UPDATE delta.`{path}` SET {value} = {'7' if value != 'COUNTRY' else repr('Elsewhere')}"
