@@ -125,7 +125,7 @@ class RunReport:
         """The report for machines."""
         return dataclasses.asdict(self) | {"changed_nothing": self.changed_nothing}
 
-    def table(self) -> RichTable:
+    def table(self) -> RichTable | str:
         return _ledger_table(self)
 
     def lines(self) -> Iterator[str]:
@@ -137,7 +137,7 @@ class Report(Protocol):
 
     def as_dict(self) -> dict[str, object]: ...
 
-    def table(self) -> RichTable: ...
+    def table(self) -> RichTable | str: ...
 
     def lines(self) -> Iterator[str]: ...
 
@@ -211,12 +211,12 @@ class Reporter:
             self.say(line)
 
 
-def _ledger_table(report: RunReport) -> RichTable:
-    """One line a count, one column a feed, so that it fits a narrow terminal."""
+def _ledger_table(report: RunReport) -> RichTable | str:
+    """One line a count, one column a feed, so that it fits a narrow terminal; without feeds, the title alone."""
     title = f"{report.job}, run {report.run_id}" + (" (dry run: nothing was written)" if report.dry_run else "")
-    table = RichTable(title=title, title_justify="left")
     if not report.feeds:
-        return table
+        return title
+    table = RichTable(title=title, title_justify="left")
     table.add_column("")
     for ledger in report.feeds:
         table.add_column(ledger.feed, justify="right")
