@@ -53,7 +53,24 @@ setup_is_java() { # home: a Java that Spark 4 runs on
         [ "$("$1/bin/java" -XshowSettings:properties -version 2>&1 | sed -n 's/^ *java.specification.version = //p')" -ge 17 ] 2>/dev/null
 }
 
+# What was found before is not looked for again: starting Java three times takes a quarter of a second.
 setup_java() {
+    local asked known home=""
+    local stamp="$setup_venv/java-home"
+    asked="${JAVA_HOME:-} $(command -v java || true)"
+    if [ -f "$stamp" ]; then
+        { IFS= read -r known && IFS= read -r home; } <"$stamp" || true
+        if [ "$known" = "$asked" ] && [ -x "$home/bin/java" ]; then
+            export JAVA_HOME="$home"
+            return
+        fi
+    fi
+    setup_find_java
+    printf '%s\n%s\n' "$asked" "$JAVA_HOME" >"$stamp.$$"
+    mv "$stamp.$$" "$stamp"
+}
+
+setup_find_java() {
     local candidate answer
     local on_path=""
     if command -v java >/dev/null 2>&1; then
@@ -80,7 +97,7 @@ try:
 except (jdk.JdkError, OSError) as error:
     sys.exit(f"setup: {error}")' "$setup_venv/java" ||
             setup_fail "no JDK could be downloaded; install one: apt-get install openjdk-17-jre-headless, or brew install openjdk@17."
-        INSTALL_JAVA=no setup_java
+        INSTALL_JAVA=no setup_find_java
         ;;
     *)
         setup_fail "Spark needs Java 17 or newer and there is none. Install one: apt-get install openjdk-17-jre-headless," \
@@ -148,7 +165,7 @@ setup_s3() {
 
 setup_all() { # lock file
     setup_python "$1"
-    SPARK_HOME=$("$setup_venv/bin/python" -c 'import os, pyspark; print(os.path.dirname(pyspark.__file__))')
+    SPARK_HOME=$(echo "$setup_venv"/lib/python*/site-packages/pyspark)
     export SPARK_HOME PYSPARK_PYTHON="$setup_venv/bin/python" PYSPARK_DRIVER_PYTHON="$setup_venv/bin/python"
     setup_java
     setup_jars "$setup_home/conf/jars.lock" delta-jars
