@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 
+from jobs import maintain
 from lakes import Workbench, assert_equals_recompute
 
 ALICE = "c1,Alice,30,Norway"
@@ -46,12 +47,14 @@ def test_files_that_the_last_run_listed_are_known_without_a_look_at_its_record(b
     bench.people(ALICE)
     file = bench.sales(f"t1,c1,p1,2,1.50,{NINE}")
     bench.must_load()
+    assert bench.run(maintain, f"--lake={bench.lake}").exit_code == 0
 
-    (record,) = (bench.lake / "pipeline_runs").glob("*.parquet")
-    content = record.read_bytes()
-    record.write_bytes(bytes(len(content)))
+    records = {path: path.read_bytes() for path in (bench.lake / "pipeline_runs").glob("*.parquet")}
+    for path, content in records.items():
+        path.write_bytes(bytes(len(content)))
     second = bench.must_load()
-    record.write_bytes(content)
+    for path, content in records.items():
+        path.write_bytes(content)
 
     assert second.report is not None
     assert [(feed["files"], feed["files_skipped"]) for feed in second.report["feeds"]] == [(0, 1), (0, 1)]

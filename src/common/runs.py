@@ -120,8 +120,11 @@ def record_run(
     }
     rows = local_rows(lake.spark, [tuple(row[name] for name in RUNS.column_names)], RUNS.ddl)
     versions = {t.table: t.version_written for t in report.tables}
-    intakes = [decision.intake for decision in decisions]
-    listed = {intake.feed.name: listing_to_trust(intake.listed, report.started_at) for intake in intakes}
+    # What a run does not read is as the run before it left it.
+    last = lake.newest(RUNS)
+    listed = last.note.get("listed") if last else None
+    own = {d.intake.feed.name: listing_to_trust(d.intake.listed, report.started_at) for d in decisions}
+    listed = {**(listed if isinstance(listed, dict) else {}), **own}
     note = {"run_id": report.run_id, "job": report.job, "versions": versions, "listed": listed}
     lake.append(RUNS, rows, note=note, beside_others=True)
 
