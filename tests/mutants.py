@@ -108,8 +108,8 @@ MUTANTS = (
         "6. TRANSACTION_ID is unique over all hours",
         "of two writers that saw the same version, both may commit",
         "common/tables.py",
-        "_TOKEN: str(before + 1),",
-        "",
+        ", _TOKEN: str(before + 1)}",
+        "}",
         "test_other_writers.py::test_of_two_writers_that_saw_the_same_version_one_is_refused",
     ),
     Mutant(
