@@ -67,8 +67,8 @@ class GoldHistory(History):
         elif what == "RESTORE":
             meddling.restore(spark, path, engine, before)
         elif what == "DELETE":
-            first = spark.sql(f"SELECT min({key}) FROM delta.`{path}`").collect()[0][0]
-            spark.sql(f"DELETE FROM delta.`{path}` WHERE {key} = :first", args={"first": first}).collect()
+            first = spark.sql(f"SELECT string(min({key})) FROM delta.`{path}`").collect()[0][0]
+            meddling.delete(spark, path, "Spark", key, first)
         elif what == "UPDATE":
             spark.sql(
                 f"UPDATE delta.`{path}` SET {value} = {'7' if value != 'COUNTRY' else repr('Elsewhere')}"
