@@ -88,8 +88,9 @@ def cold_start(bench: Bench) -> Measurement:
     history, people, folder = _history(bench, 24)
     for number in range(options.rounds):
         bench.other("empty_session", folder / "nothing", history, people)
-        bench.ours("nothing new", folder / "lake", history, people)
-        bench.ours("hourly run", folder / "lake", _news(folder, options, 24, number), people)
+        bench.ours("nothing new", folder / "lake", history.parent, people)
+        news = _news(folder, options, 24, number)
+        bench.ours("hourly run", folder / "lake", news.parent, people)
     return "empty_session", [bench.profile("nothing new"), bench.profile("hourly run")]
 
 
@@ -115,12 +116,13 @@ def _feeds(bench: Bench) -> tuple[Path, Path]:
 
 
 def _history(bench: Bench, hours: int) -> tuple[Path, Path, Path]:
-    """A lake of so many hours; returns its sales file, its customers and the folder of all that."""
+    """A lake of so many hours; returns its sales file (in a folder of such), its customers and the folder of all."""
     options = bench.options
     folder = bench.folder / f"{hours}_hours"
-    folder.mkdir()
+    sales = folder / "sales" / "history.csv"
+    sales.parent.mkdir(parents=True)
     rows = hours * options.rows_per_hour
-    sales = data.arrived(data.write_sales(folder / "sales.csv", rows, options.customers, hours, options.seed), 2)
+    data.arrived(data.write_sales(sales, rows, options.customers, hours, options.seed), 2)
     people = data.arrived(data.write_customers(folder / "customer.csv", options.customers, options.seed), 1)
     bench.ours(f"first load, {hours:,} hours", folder / "lake", sales, people)
     bench.ours(f"maintain, {hours:,} hours", folder / "lake", sales, people, job="maintain")
@@ -128,9 +130,10 @@ def _history(bench: Bench, hours: int) -> tuple[Path, Path, Path]:
 
 
 def _news(folder: Path, options: argparse.Namespace, hours: int, number: int) -> Path:
+    """One more file beside those of the history: sales of the next hour, a hundredth of them of the three before it."""
     seed = options.seed + 1 + number
     late = options.rows // 100
-    path, late_path = folder / f"news_{number}.csv", folder / "late.csv"
+    path, late_path = folder / "sales" / f"news_{number}.csv", folder / "late.csv"
     data.write_sales(path, options.rows - late, options.customers, 1, seed, first_hour=hours + number)
     data.write_sales(late_path, late, options.customers, 3, seed + 1000, first_hour=hours + number - 3)
     with path.open("a") as file:
