@@ -165,7 +165,7 @@ setup_s3() {
 
 setup_all() { # lock file
     setup_python "$1"
-    SPARK_HOME=$(echo "$setup_venv"/lib/python*/site-packages/pyspark)
+    SPARK_HOME=$("$setup_venv/bin/python" -I -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/pyspark
     export SPARK_HOME PYSPARK_PYTHON="$setup_venv/bin/python" PYSPARK_DRIVER_PYTHON="$setup_venv/bin/python"
     setup_java
     setup_jars "$setup_home/conf/jars.lock" delta-jars
