@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from common.contract import Feed
+from common.id_index import id_hash
 
 NEW, CORRECTED, UNCHANGED, DUPLICATE, REJECTED = "new", "corrected", "unchanged", "duplicate", "rejected"
 
 
-def key_hash(feed: Feed) -> Column:
-    """A hash of a row's key, which is shorter to look for among others than the key."""
-    return F.xxhash64(feed.key).alias("key_hash")
-
-
 def repeated_keys(rows: DataFrame, feed: Feed) -> DataFrame:
     """The hashes of keys that more than one row has; two keys may share one, and seem to be repeated."""
-    hashes = rows.select(key_hash(feed)).groupBy("key_hash").agg(F.count(F.lit(1)).alias("rows"))
-    return hashes.where("rows > 1").select("key_hash")
+    hashes = rows.select(id_hash(feed.key)).groupBy("id_hash").agg(F.count(F.lit(1)).alias("rows"))
+    return hashes.where("rows > 1").select("id_hash")
 
 
 def with_relations(rows: DataFrame, feed: Feed, *, is_alone: bool) -> DataFrame:

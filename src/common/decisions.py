@@ -117,9 +117,9 @@ def _outcomes(rows: DataFrame, held: DataFrame, feed: Feed, rules: QualityRules)
     if not times:
         return _outcomes_of(rows, held, feed, rules, is_alone=True)
     keys = F.broadcast(repeated) if times <= _MOST_BROADCAST else repeated
-    hashed = rows.withColumn("key_hash", arrivals.key_hash(feed))
-    alone = hashed.join(keys, on="key_hash", how="left_anti").drop("key_hash")
-    together = hashed.join(keys, on="key_hash", how="left_semi").drop("key_hash")
+    hashed = rows.withColumn("id_hash", id_hash(feed.key))
+    alone = hashed.join(keys, on="id_hash", how="left_anti").drop("id_hash")
+    together = hashed.join(keys, on="id_hash", how="left_semi").drop("id_hash")
     return _outcomes_of(alone, held, feed, rules, is_alone=True).unionByName(
         _outcomes_of(together, held, feed, rules, is_alone=False)
     )

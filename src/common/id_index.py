@@ -47,7 +47,7 @@ def extend(lake: Lake, note: Mapping[str, object]) -> Commit | None:
 
 
 def id_hash(key: str) -> Column:
-    """The hash under which the index has an id: two ids may share one, and then an hour is looked into in vain."""
+    """A hash of an id, under which the index has it: two ids may share one, and then an hour is looked into in vain."""
     return F.xxhash64(key).alias("id_hash")
 
 
