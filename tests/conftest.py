@@ -24,6 +24,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--share", type=float, default=1.0, help="this share of each battery's rounds, such as 0.1")
     group.addoption("--record", action="store_true", help="write the figures of the batteries into docs/proof.md")
     parser.addoption("--connect", metavar="URL", help="run the tests over Spark Connect: local[2], or sc://HOST:PORT")
+    parser.addoption("--serverless", action="store_true", help="have jobs refused what serverless compute refuses")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -61,7 +62,8 @@ def spark(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 def bench(
     request: pytest.FixtureRequest, spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> Iterator[Workbench]:
-    bench = Workbench(spark, tmp_path, capsys, canaries=Canaries(request.config.stash[_SEARCHED]))
+    canaries = Canaries(request.config.stash[_SEARCHED])
+    bench = Workbench(spark, tmp_path, capsys, canaries=canaries, on_serverless=request.config.option.serverless)
     yield bench
     bench.canaries.search_logs(bench.lake)
 

@@ -155,6 +155,11 @@ class History:
         self._note_meddling(table)
 
     @told
+    def runs_are(self, on_serverless: bool) -> None:
+        """From now on, jobs run as on serverless compute, or as anywhere else."""
+        self.bench.on_serverless = on_serverless
+
+    @told
     def load(self) -> None:
         self._load()
 

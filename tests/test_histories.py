@@ -121,6 +121,7 @@ def possible_steps(history: History) -> Steps:
         "files_arrive": (6, {"sales": sales, "people": people, "more_sales": sales}),
         "sales_arrive": (5, {"lines": sales}),
         "people_arrive": (3, {"lines": people}),
+        "runs_are": (2, {"on_serverless": st.booleans()}),
     }
     if history.files["transactions"]:
         file = st.sampled_from([(feed, name) for feed in HEADERS for name in history.files[feed]])

@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -34,6 +34,17 @@ CARRYING = (
     "test_touched_hours.py",
     "test_verify_aggregate.py",
 )
+# The jobs that deploy/databricks runs there: load_sales, build_gold and verify_aggregate.
+ON_SERVERLESS = (
+    "test_bad_rows.py",
+    "test_changed_rows.py",
+    "test_gold.py",
+    "test_load_incrementally.py",
+    "test_other_writers.py",
+    "test_reading_csv.py",
+    "test_refused_runs.py",
+    "test_verify_aggregate.py",
+)
 # Says its port, and stays until its standard input ends.
 SERVER = """
 import sys
@@ -46,12 +57,24 @@ spark.stop()
 """
 
 
-def test_what_carries_the_product_runs_over_connect(tmp_path: Path) -> None:
-    # In a process of their own: Spark has one kind of session in each.
-    pytest_ = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--basetemp={tmp_path}/tests"]
-    files = [f"tests/{file}" for file in CARRYING]
-    ran = subprocess.run([*pytest_, "--connect=local[2]", *files], cwd=ROOT, capture_output=True, text=True)
+def run_over_connect(files: Sequence[str], folder: Path, *options: str) -> None:
+    """Run tests in a process of their own: Spark has one kind of session in each."""
+    pytest_ = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--basetemp={folder}/tests"]
+    command = [*pytest_, "--connect=local[2]", *options, *[f"tests/{file}" for file in files]]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stdout[-5000:]
+
+
+def test_what_carries_the_product_runs_over_connect(tmp_path: Path) -> None:
+    run_over_connect(CARRYING, tmp_path)
+
+
+def test_what_serverless_compute_is_for_runs_under_its_limits(tmp_path: Path) -> None:
+    # What lacks is a test that runs maintain, which is for a job cluster.
+    maintains = "test_files_that_the_last_run_listed_are_known_without_a_look_at_its_record"
+    run_over_connect(
+        ON_SERVERLESS, tmp_path, "--serverless", f"--deselect=tests/test_load_incrementally.py::{maintains}"
+    )
 
 
 @pytest.fixture

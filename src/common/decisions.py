@@ -18,6 +18,7 @@ from common.intake import FORGOTTEN_RULE, ROW, Intake
 from common.ledger import FeedLedger, RuleCount
 from common.local_rows import no_rows
 from common.quality import QualityRules
+from common.session import give_back, keep
 from common.statements import hours_condition
 from common.tables import Commit, Lake
 from common.values import hour_at, hour_of, hours_in
@@ -50,7 +51,7 @@ class Decision:
     def release(self) -> None:
         """Give back what the rows hold in memory and on local disk, beside what the intake holds."""
         if self.outcomes is not None:
-            self.outcomes.unpersist()
+            give_back(self.outcomes)
 
 
 def decide(
@@ -75,7 +76,7 @@ def decide(
     outcomes = _outcomes(rows, held, feed, rules)
     if version is not None:
         # Beside nothing held, there is nothing to look up, and the rows are kept already.
-        outcomes = outcomes.persist()
+        keep(outcomes)
 
     counts = _count_outcomes(outcomes, is_of_sales, intake)
     refused_together = counts.by_outcome.get(arrivals.REJECTED, 0)

@@ -24,6 +24,7 @@ from common.refresh import (
     recorded_sources,
     why_not_incremental,
 )
+from common.session import give_back, keep
 from common.statements import hours_condition
 from common.tables import Lake
 from common.values import hours_in
@@ -48,11 +49,12 @@ class Gold:
         self.sources = sources
         self.sales = lake.read(SALES, sources.sales_version)
         self._customers = lake.read(CUSTOMERS, sources.customers_version)
-        # Read by three tables; persisted, it costs one pass over the sales.
-        self._bought = purchases(self.sales).persist()
+        # Read by three tables; kept, it costs one pass over the sales.
+        self._bought = purchases(self.sales)
+        keep(self._bought)
 
     def release(self) -> None:
-        self._bought.unpersist()
+        give_back(self._bought)
 
     def rows(self, table: Table) -> DataFrame:
         """All rows that the table should have."""
@@ -115,7 +117,7 @@ def plan_gold(gold: Gold, table: Table) -> GoldChange | None:
     pending = gold.pending(table)
     if pending is None:
         return None
-    with _persisted(pending.rows) as rows:
+    with _kept(pending.rows) as rows:
         if pending.whole:
             keys = gold.lake.read(table, gold.lake.version(table)).select(*table.key)
             files, size = files_holding(gold.lake, table, keys, F.lit(True))
@@ -137,7 +139,7 @@ def refresh_gold(gold: Gold, table: Table, note: Mapping[str, object]) -> GoldCh
     if pending.whole:
         commit = gold.lake.replace(table, pending.rows, note=with_sources)
         return GoldChange(change_of(table, commit), pending.whole)
-    with _persisted(pending.rows) as rows:
+    with _kept(pending.rows) as rows:
         if rows.isEmpty():
             return None
         commit = gold.lake.merge(table, rows, hours=pending.hours, note=with_sources, delete_when="source.is_gone")
@@ -150,8 +152,9 @@ def gold_tables_of(lake: Lake) -> Sequence[Table]:
 
 
 @contextmanager
-def _persisted(rows: DataFrame) -> Iterator[DataFrame]:
+def _kept(rows: DataFrame) -> Iterator[DataFrame]:
+    keep(rows)
     try:
-        yield rows.persist()
+        yield rows
     finally:
-        rows.unpersist()
+        give_back(rows)

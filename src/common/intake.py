@@ -21,6 +21,7 @@ from common.ledger import RuleCount
 from common.loaded_files import is_as_last_run_left, known_fingerprints, loaded_files, not_loaded
 from common.local_rows import local_rows, no_rows
 from common.quality import QualityRules
+from common.session import give_back, keep
 from common.settings import Settings
 from common.tables import Lake
 
@@ -37,8 +38,8 @@ REDACTED = "(forgotten)"
 class Intake:
     """A feed that was read and checked: `files`, of all that were `listed`; the others were loaded before.
 
-    `rows` holds one row per line, persisted until `release` is called, and has no columns to speak of where there are
-    no files; `refusing` are the names of the rules that reject a row.
+    `rows` holds one row per line, and has no columns to speak of where there are no files; `kept` are the frames of
+    them that Spark keeps until `release` is called; `refusing` are the names of the rules that reject a row.
     """
 
     feed: Feed
@@ -48,7 +49,7 @@ class Intake:
     headers: dict[int, str]
     fingerprints: dict[int, str]
     rows: DataFrame
-    persisted: list[DataFrame]
+    kept: list[DataFrame]
     blocks: list[Block]
 
     @property
@@ -139,8 +140,8 @@ class Intake:
 
     def release(self) -> None:
         """Give back what the rows hold in memory and on local disk."""
-        for frame in self.persisted:
-            frame.unpersist()
+        for frame in self.kept:
+            give_back(frame)
 
     def _line(self, bases: dict[tuple[int, int], int], block: Block, position: int) -> int:
         return bases[block.file, block.block] + position - block.first_position + 1
@@ -186,8 +187,8 @@ def read_feed(
 
     row_rules = [*rules.structure, *rules.of_feed(feed.name)]
     forgotten = hashes_of_forgotten(lake)
-    rows = checked(lines, headers, feed, rules, settings, forgotten).persist()
-    persisted = [rows]
+    rows = checked(lines, headers, feed, rules, settings, forgotten)
+    kept = [rows] if keep(rows) else []
     with feeds.damaged_files_refused():
         try:
             blocks = summarize(rows)
@@ -201,23 +202,23 @@ def read_feed(
     if quoted:
         stitched = feeds.stitched_lines(lines.where(F.col("file").isin(quoted)), feed)
         kept_headers = {file: header for file, header in headers.items() if file in quoted}
-        again = checked(stitched, kept_headers, feed, rules, settings, forgotten).persist()
-        persisted.append(again)
+        again = checked(stitched, kept_headers, feed, rules, settings, forgotten)
+        kept += [again] if keep(again) else []
         rows = rows.where(~F.col("file").isin(quoted)).unionByName(again)
         blocks = [block for block in blocks if block.file not in quoted] + summarize(again)
 
     fingerprints = fingerprints_of(blocks)
     known = known_fingerprints(loaded, fingerprints)
-    kept = [file for file in files if file.order not in known]
+    new = [file for file in files if file.order not in known]
     return Intake(
         feed=feed,
         refusing=refusing,
         listed=listed,
-        files=kept,
+        files=new,
         headers=headers,
-        fingerprints={file.order: fingerprints[file.order] for file in kept},
-        rows=rows.where(F.col("file").isin([file.order for file in kept])),
-        persisted=persisted,
+        fingerprints={file.order: fingerprints[file.order] for file in new},
+        rows=rows.where(F.col("file").isin([file.order for file in new])),
+        kept=kept,
         blocks=[block for block in blocks if block.file not in known],
     )
 

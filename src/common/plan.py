@@ -19,6 +19,7 @@ from common.refresh import (
     recorded_sources,
     why_not_incremental,
 )
+from common.session import give_back, keep
 from common.statements import hours_condition
 from common.tables import Commit, Lake
 from common.values import hour_at
@@ -85,7 +86,8 @@ def plan_run(lake: Lake, sales: DataFrame, customers: DataFrame, removed: DataFr
         groups = groups.join(after.select(*AGGREGATE.key), on=list(AGGREGATE.key), how="left_semi")
     elif left_over is not None:
         groups = groups.union(left_over.withColumn("reason", F.lit("left over")))
-    groups = groups.groupBy(*AGGREGATE.key).agg(F.array_sort(F.collect_set("reason")).alias("reasons")).persist()
+    groups = groups.groupBy(*AGGREGATE.key).agg(F.array_sort(F.collect_set("reason")).alias("reasons"))
+    keep(groups)
     hours = _by_hour(groups)
     plan = Plan(
         tables=[
@@ -100,7 +102,7 @@ def plan_run(lake: Lake, sales: DataFrame, customers: DataFrame, removed: DataFr
         first_customers=_first_customers(customers),
         whole=whole,
     )
-    groups.unpersist()
+    give_back(groups)
     return plan
 
 

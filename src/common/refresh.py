@@ -16,6 +16,7 @@ from pyspark.sql import functions as F
 from common.aggregate import aggregate_sales
 from common.contract import AGGREGATE, CUSTOMERS, HOUR, SALES, Table
 from common.errors import SPARK_ERRORS, LakeError
+from common.session import give_back, keep
 from common.statements import hours_condition
 from common.tables import Commit, Lake
 from common.values import hour_at
@@ -89,7 +90,8 @@ def refresh_aggregate(lake: Lake, note: Mapping[str, object]) -> Refreshed:
     if reason:
         return _refresh_whole(lake, sources, note, reason=reason)
     try:
-        groups = changed_groups(lake, recorded, sources).persist()
+        groups = changed_groups(lake, recorded, sources)
+        keep(groups)
         per_hour = _per_hour(groups)
     except SPARK_ERRORS:
         return _refresh_whole(lake, sources, note, reason=UNREADABLE_CHANGES)
@@ -97,7 +99,7 @@ def refresh_aggregate(lake: Lake, note: Mapping[str, object]) -> Refreshed:
     if not hours:
         return Refreshed(None, [], 0, None)
     commit = _merge_groups(lake, sources, groups, hours, note)
-    groups.unpersist()
+    give_back(groups)
     if _groups_by_hour(lake, sources, hours_condition(HOUR, hours)) is None:
         return _refresh_whole(lake, sources, note, reason="its sums did not agree with those of the sales")
     return Refreshed(None, hours, sum(per_hour.values()), commit)
@@ -109,10 +111,11 @@ def restate_groups(lake: Lake, note: Mapping[str, object], condition: str) -> Re
     The aggregate must be up to date: the commit says that it belongs to the newest versions of its sources.
     """
     sources = pin_sources(lake)
-    differing = differing_groups(lake, sources, condition).persist()
+    differing = differing_groups(lake, sources, condition)
+    keep(differing)
     per_hour = _per_hour(differing)
     commit = _merge_recomputed(lake, sources, differing, sorted(per_hour), note) if per_hour else None
-    differing.unpersist()
+    give_back(differing)
     return Refreshed(None, sorted(per_hour), sum(per_hour.values()), commit)
 
 

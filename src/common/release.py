@@ -18,6 +18,7 @@ from common.headers import read_headers
 from common.intake import REDACTED, ROW, Intake, checked
 from common.local_rows import local_rows, no_rows
 from common.quality import QualityRules, names_of
+from common.session import keep
 from common.settings import Settings
 from common.tables import Lake
 from common.values import instant_of
@@ -129,12 +130,8 @@ def read_rejected(
         & ~F.col("held_values").eqNullSafe(F.struct(*feed.values))
         & ~F.col("is_corrected")
     )
-    rows = (
-        rows.join(held, on=feed.key, how="left")
-        .withColumn("is_superseded", is_superseded)
-        .drop("held_values")
-        .persist()
-    )
+    rows = rows.join(held, on=feed.key, how="left").withColumn("is_superseded", is_superseded).drop("held_values")
+    kept = [rows] if keep(rows) else []
     superseded = rows.where("is_superseded").count()
     read = rows.where("NOT is_superseded")
     intake = RejectedIntake(
@@ -145,7 +142,7 @@ def read_rejected(
         headers=headers,
         fingerprints={},
         rows=read,
-        persisted=[rows],
+        kept=kept,
         blocks=summarize(read),
     )
     decision = decide(lake, intake, table, lake.version(table), rules, known_customers)

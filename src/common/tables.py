@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
+from base64 import b64decode, b64encode
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from pyspark.errors import AnalysisException
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, DataFrameWriterV2, SparkSession
 from pyspark.sql import functions as F
 
 from common.contract import HOUR, Relation, Table, View
@@ -20,13 +22,18 @@ from common.delta_log import commit_infos, remove_log_without_commits
 from common.errors import SPARK_ERRORS, ConfigError, LakeConflictError, LakeError
 from common.integrity import check_table_files, flush_commit, repair_of
 from common.local_rows import no_rows
-from common.session import is_on_this_disk
+from common.session import is_on_this_disk, property_of, set_property, unset_property
 from common.statements import create_statement, create_view_statement, hours_condition, quoted
 from common.values import instant_of
 
-_USER_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
-_TOKEN_OWNER = "spark.databricks.delta.write.txnAppId"
-_TOKEN = "spark.databricks.delta.write.txnVersion"
+# What a commit carries: by the option of a write, and by the property of a session.
+_NOTE = ("userMetadata", "spark.databricks.delta.commitInfo.userMetadata")
+_TOKEN_OWNER = ("txnAppId", "spark.databricks.delta.write.txnAppId")
+_TOKEN = ("txnVersion", "spark.databricks.delta.write.txnVersion")
+# A note in the condition of a MERGE, where a session has no such properties.
+_NOTE_IN_CONDITION = re.compile(r"sales-lakehouse:([A-Za-z0-9+/=]+)")
+# What a commit of ours carries: values by the names above.
+Carried: TypeAlias = Mapping[tuple[str, str], str]
 _CHECKS_RETENTION = "spark.databricks.delta.retentionDurationCheck.enabled"
 _IS_ADAPTIVE = "spark.sql.adaptive.enabled"
 _IS_CONFLICT = ("DELTA_CONCURRENT", "DELTA_METADATA_CHANGED", "DELTA_PROTOCOL_CHANGED", "DELTA_TABLE_ALREADY_EXISTS")
@@ -161,6 +168,7 @@ class Lake:
                     # depend on how many commits it lists.
                     F.unix_seconds("timestamp").alias("second"),
                     "userMetadata",
+                    F.col("operationParameters")["predicate"].alias("condition"),
                     "operationMetrics",
                 )
                 .collect()
@@ -174,7 +182,7 @@ class Lake:
                 version=row["version"],
                 operation=row["operation"],
                 at=instant_of(row["second"] * 1_000_000),
-                note=_note_in(row["userMetadata"]),
+                note=_note_in(row["userMetadata"], row["condition"]),
                 metrics=row["operationMetrics"] or {},
             )
             for row in rows
@@ -208,24 +216,14 @@ class Lake:
         `hours` are all the hours in which the source's keys may already be, written into the condition so that Delta
         reads no other. A source row for which the SQL `delete_when` is true removes its key instead.
         """
-        on = [f"target.`{column}` = source.`{column}`" for column in table.key]
-        if hours is not None:
-            on.append(hours_condition(f"target.{HOUR}", hours))
         columns = [f"`{column}`" for column in table.column_names]
-        clauses = []
-        if delete_when:
-            clauses.append(f"WHEN MATCHED AND {delete_when} THEN DELETE")
+        clauses = [f"WHEN MATCHED AND {delete_when} THEN DELETE"] if delete_when else []
         clauses.append("WHEN MATCHED THEN UPDATE SET " + ", ".join(f"target.{c} = source.{c}" for c in columns))
         clauses.append(
             f"WHEN NOT MATCHED {f'AND NOT {delete_when} ' if delete_when else ''}"
             f"THEN INSERT ({', '.join(columns)}) VALUES ({', '.join(f'source.{c}' for c in columns)})"
         )
-        return self._commit(
-            table,
-            source,
-            note,
-            "MERGE INTO {table} AS target USING {source} AS source ON " + " AND ".join(on) + " " + " ".join(clauses),
-        )
+        return self._merge(table, source, " ".join(clauses), hours, note)
 
     def insert_missing(self, table: Table, source: DataFrame, *, note: Mapping[str, object]) -> Commit | None:
         """Append the rows whose key is not there yet, in one commit; None if all are."""
@@ -237,13 +235,44 @@ class Lake:
         self, table: Table, keys: DataFrame, *, hours: Sequence[datetime] | None, note: Mapping[str, object]
     ) -> Commit | None:
         """Remove the rows with the given keys. `hours` are all those in which they may be; None: anywhere."""
+        return self._merge(table, keys, "WHEN MATCHED THEN DELETE", hours, note)
+
+    def _merge(
+        self,
+        table: Table,
+        source: DataFrame,
+        clauses: str,
+        hours: Sequence[datetime] | None,
+        note: Mapping[str, object],
+    ) -> Commit | None:
         on = [f"target.`{column}` = source.`{column}`" for column in table.key]
         if hours is not None:
             on.append(hours_condition(f"target.{HOUR}", hours))
-        merge = (
-            f"MERGE INTO {{table}} AS target USING {{source}} AS source ON {' AND '.join(on)} WHEN MATCHED THEN DELETE"
-        )
-        return self._commit(table, keys, note, merge)
+        view = f"source_of_{table.name}"
+
+        def merge(carried: Carried) -> None:
+            with self._properties(carried) as are_set:
+                # Delta keeps the condition in the commit. This one is true of every key.
+                said = [] if are_set else [f"CAST(target.`{table.key[0]}` AS STRING) <> '{_for_condition(carried)}'"]
+                source.createOrReplaceTempView(view)
+                try:
+                    self.spark.sql(
+                        f"MERGE INTO {self.name(table)} AS target USING {view} AS source "
+                        f"ON {' AND '.join([*on, *said])} {clauses}"
+                    )
+                finally:
+                    self.spark.catalog.dropTempView(view)
+
+        return self._write(table, note, merge)
+
+    def check_may_maintain(self) -> None:
+        """Raise ConfigError where `compact` and `vacuum` are not possible."""
+        if not set_property(self.spark, _CHECKS_RETENTION, "false"):
+            raise ConfigError(
+                "This job sets properties of the session that serverless compute does not let it set: run it on a job "
+                "cluster. No table was changed."
+            )
+        unset_property(self.spark, _CHECKS_RETENTION)
 
     def files_to_compact(self, table: Table) -> tuple[int, int]:
         """How many data files share their hour (or, without hours, the table) with others, and how many there are."""
@@ -253,7 +282,12 @@ class Lake:
 
     def compact(self, table: Table, *, note: Mapping[str, object]) -> Commit | None:
         """Put the data files of each hour together; changes no row. None where Delta finds that it does not pay."""
-        return self._write(table, note, f"OPTIMIZE {self.name(table)}")
+
+        def optimize(carried: Carried) -> None:
+            with self._properties(carried):
+                self.spark.sql(f"OPTIMIZE {self.name(table)}")
+
+        return self._write(table, note, optimize)
 
     def old_files(self, table: Table, retain_hours: int) -> int:
         """How many files `vacuum` would delete, as far as Delta lists them (up to a thousand). It lists folders, too,
@@ -276,50 +310,52 @@ class Lake:
     def replace(self, table: Table, rows: DataFrame, *, note: Mapping[str, object]) -> Commit | None:
         """Make the rows the whole content of the table."""
         self._check_columns(rows, table)
-        return self._commit(table, rows, note, f"INSERT OVERWRITE {{table}} {self._selected(table)} FROM {{source}}")
+        return self._write(table, note, lambda carried: self._writer(table, rows, carried).overwrite(F.lit(True)))
 
     def append(
         self, table: Table, rows: DataFrame, *, note: Mapping[str, object], beside_others: bool = False
     ) -> Commit | None:
         """Add the rows, whose keys the caller knows not to be there; with `beside_others`, whoever else adds some."""
         self._check_columns(rows, table)
-        sql = f"INSERT INTO {{table}} {self._selected(table)} FROM {{source}}"
-        return self._commit(table, rows, note, sql, beside_others=beside_others)
+        return self._write(
+            table, note, lambda carried: self._writer(table, rows, carried).append(), beside_others=beside_others
+        )
 
-    def _selected(self, table: Table) -> str:
-        """SQL that selects all columns and sends the rows of one hour to one task, where each hour has a folder: a task
-        writes a file of its own into every folder that it has rows for. With adaptive execution, which small runs do
-        without, the rows of a large hour go to several.
+    def _writer(self, table: Table, rows: DataFrame, carried: Carried) -> DataFrameWriterV2:
+        """Writes the rows, those of one hour from one task where each hour has a folder: a task writes a file of its
+        own into every folder that it has rows for. With adaptive execution, which small runs do without, the rows of a
+        large hour go to several.
         """
-        if HOUR not in table.partitioned_by:
-            return "SELECT *"
-        is_adaptive = self.spark.conf.get(_IS_ADAPTIVE, "true") == "true"
-        return f"SELECT /*+ {'REBALANCE' if is_adaptive else 'REPARTITION'}({HOUR}) */ *"
-
-    def _commit(
-        self, table: Table, source: DataFrame, note: Mapping[str, object], sql: str, *, beside_others: bool = False
-    ) -> Commit | None:
-        view = f"source_of_{table.name}"
-        source.createOrReplaceTempView(view)
-        try:
-            return self._write(
-                table, note, sql.format(table=self.name(table), source=view), beside_others=beside_others
-            )
-        finally:
-            self.spark.catalog.dropTempView(view)
+        if HOUR in table.partitioned_by:
+            is_adaptive = property_of(self.spark, _IS_ADAPTIVE) != "false"
+            rows = rows.hint("rebalance" if is_adaptive else "repartition", F.col(HOUR))
+        writer = rows.writeTo(self.name(table))
+        for (option, _), value in carried.items():
+            writer = writer.option(option, value)
+        return writer
 
     def _write(
-        self, table: Table, note: Mapping[str, object], sql: str, *, beside_others: bool = False
+        self,
+        table: Table,
+        note: Mapping[str, object],
+        write: Callable[[Carried], None],
+        *,
+        beside_others: bool = False,
     ) -> Commit | None:
-        """Run a statement that makes one commit or none, and see that it is ours, and the only one unless it may stand
+        """Do a write that makes one commit or none, and see that it is ours, and the only one unless it may stand
         `beside_others`.
+
+        The commit carries the note, and is the only one that follows the version before: of two commits under one
+        token, Delta refuses the later one or drops it, which is seen here.
         """
         before = self.version(table)
         if before is None:
             raise LakeError(f"There is no table {self.place(table)}; load_sales makes it.")
         try:
-            with self._settings_of_commit({**note, "follows": before}, None if beside_others else before):
-                self.spark.sql(sql)
+            carried = {_NOTE: json.dumps({**note, "follows": before}, sort_keys=True)}
+            if not beside_others:
+                carried |= {_TOKEN_OWNER: "sales-lakehouse", _TOKEN: str(before + 1)}
+            write(carried)
         except SPARK_ERRORS as error:
             if _is_conflict(error):
                 raise self._conflict(table, "at the same moment") from error
@@ -353,20 +389,15 @@ class Lake:
         )
 
     @contextmanager
-    def _settings_of_commit(self, note: Mapping[str, object], before: int | None) -> Iterator[None]:
-        """Put the note into the commit, and let it be the only one that follows the version `before`, if one is given:
-        of two commits under one token, Delta refuses the later one or drops it, which `_write` then sees.
+    def _properties(self, carried: Carried) -> Iterator[bool]:
+        """Have a statement's commit carry this by properties of the session; yields whether the platform lets them be
+        set.
         """
-        settings = {_USER_METADATA: json.dumps(note, sort_keys=True)}
-        if before is not None:
-            settings |= {_TOKEN_OWNER: "sales-lakehouse", _TOKEN: str(before + 1)}
-        for key, value in settings.items():
-            self.spark.conf.set(key, value)
         try:
-            yield
+            yield all(set_property(self.spark, name, value) for (_, name), value in carried.items())
         finally:
-            for key in settings:
-                self.spark.conf.unset(key)
+            for _, name in carried:
+                unset_property(self.spark, name)
 
     def local_folder(self, table: Table) -> str | None:
         """Where the table's files are on this machine's disk; None where they are elsewhere."""
@@ -409,14 +440,19 @@ def _commit_of(version: int, info: Mapping[str, Any]) -> Commit:
         version=version,
         operation=str(info.get("operation")),
         at=instant_of(int(info["timestamp"]) * 1000),
-        note=_note_in(info.get("userMetadata")),
+        note=_note_in(info.get("userMetadata"), (info.get("operationParameters") or {}).get("predicate")),
         metrics={name: str(value) for name, value in (info.get("operationMetrics") or {}).items()},
     )
 
 
-def _note_in(user_metadata: str | None) -> dict[str, object]:
+def _note_in(user_metadata: str | None, condition: str | None) -> dict[str, object]:
+    said = _NOTE_IN_CONDITION.search(condition or "")
     try:
-        note = json.loads(user_metadata or "{}")
+        note = json.loads(b64decode(said[1]) if said else user_metadata or "{}")
     except ValueError:
         return {}
     return note if isinstance(note, dict) else {}
+
+
+def _for_condition(carried: Carried) -> str:
+    return f"sales-lakehouse:{b64encode(carried[_NOTE].encode()).decode()}"

@@ -67,6 +67,7 @@ def _forget(lake: Lake, settings: ForgetSettings, report: RunReport, reporter: R
         said.append(", ".join(f"{count:,} rows in {table}" for table, count in report.removed.items()))
     if not settings.apply:
         return
+    lake.check_may_maintain()
     with reporter.step("Refuse the customer from now on"):
         lake.create(TABLES)
         forgetting.refuse_from_now_on(lake, person, report.started_at.isoformat(), note)

@@ -64,6 +64,10 @@ def _load(lake: Lake, settings: Settings, rules: QualityRules, report: RunReport
             _plan(lake, customers, sales, report, reporter)
             return
         _write(lake, customers, sales, report, reporter)
+        for intake in (customers.intake, sales.intake):
+            if not intake.kept:
+                # Its files were read once more to be written.
+                check_unchanged(lake.spark, _path(settings, intake.feed), intake)
     with reporter.step("Record the run"):
         record_run(lake, report, before, [customers, sales])
 

@@ -60,6 +60,7 @@ def _maintain(lake: Lake, settings: MaintainSettings, report: RunReport, reporte
     note = {"run_id": report.run_id, "job": JOB, "logic_version": LOGIC_VERSION}
     would = "would be " if settings.dry_run else ""
     if not settings.dry_run:
+        lake.check_may_maintain()
         with reporter.step("Index the ids of the sales"):
             report.take_commit(SALE_IDS, id_index.extend(lake, note))
     for table in _MAINTAINED:
