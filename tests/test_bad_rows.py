@@ -168,3 +168,14 @@ def test_each_bad_row_is_refused_under_its_reasons_and_the_good_ones_are_in(benc
     assert again.ledger()["rejected"] == len(BAD_SALES)
     assert len(bench.rows("rejected_rows")) == 2 * len(BAD_SALES) + len(BAD_PEOPLE)
     assert bench.versions()["customers"] == versions["customers"]
+
+
+def test_rows_refused_beside_others_are_kept_as_they_stood_on_several_lines_or_one(bench: Workbench) -> None:
+    """Their lines are read again, from files of both kinds."""
+    bench.people('c1,"two\nlines",30,Mali', 'c2,"a\nb",31,Peru', "c3,Ann,32,Chad", 'c2,"a\nc",31,Peru')
+    bench.people("c4,Bob,33,Mali", "c5,Cy,34,Peru", "c4,Rob,33,Mali")
+    bench.sales(f"t1,c1,p1,1,1.50,{TIME}")
+    loaded = bench.must_load()
+    assert loaded.ledger("customers") == {"rows_read": 7, "new": 3, "rejected": 4}
+    refused = bench.rows("rejected_rows", "line_number", "raw_line")
+    assert refused == [(2, "c4,Bob,33,Mali"), (4, 'c2,"a\nb",31,Peru'), (4, "c4,Rob,33,Mali"), (7, 'c2,"a\nc",31,Peru')]

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+LINE_HASHES = ("line_hash_1", "line_hash_2")
+
 
 @dataclass(frozen=True)
 class Block:
@@ -28,8 +30,8 @@ def summarize(rows: DataFrame) -> list[Block]:
     """One pass over the rows, one result per part of a file."""
     is_row = ~F.col("is_blank") & ~F.col("is_header")
     sums = [
-        F.sum(F.shiftrightunsigned(_line_hash(seed), 32) if high else _line_hash(seed).bitwiseAND(0xFFFFFFFF))
-        for seed in (1, 2)
+        F.sum(F.shiftrightunsigned(line_hash, 32) if high else F.col(line_hash).bitwiseAND(0xFFFFFFFF))
+        for line_hash in LINE_HASHES
         for high in (True, False)
     ]
     # Rows break few combinations of rules, most of them none: so there are few results.
@@ -82,8 +84,13 @@ def _together(one: Block, other: Block) -> Block:
     )
 
 
-def _line_hash(seed: int) -> Column:
-    return F.when(F.col("is_blank"), F.lit(0).cast("bigint")).otherwise(F.xxhash64(F.lit(seed), "raw_line"))
+def line_hashes() -> dict[str, Column]:
+    """What `summarize` needs to know of a line, to tell a file by its lines."""
+    is_blank, nothing = F.col("is_blank"), F.lit(0).cast("bigint")
+    return {
+        name: F.when(is_blank, nothing).otherwise(F.xxhash64(F.lit(seed), "raw_line"))
+        for seed, name in enumerate(LINE_HASHES, start=1)
+    }
 
 
 def fingerprints_of(blocks: list[Block]) -> dict[int, str]:

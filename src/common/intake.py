@@ -11,8 +11,9 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from common import feeds, quality
-from common.blocks import Block, fingerprints_of, summarize
+from common.blocks import Block, fingerprints_of, line_hashes, summarize
 from common.contract import REJECTED, Feed, Table
+from common.encodings import decoded
 from common.errors import SPARK_ERRORS, DataRefusedError
 from common.feeds import InputFile
 from common.forgetting import hashes_of_forgotten, is_about
@@ -38,8 +39,9 @@ REDACTED = "(forgotten)"
 class Intake:
     """A feed that was read and checked: `files`, of all that were `listed`; the others were loaded before.
 
-    `rows` holds one row per line, and has no columns to speak of where there are no files; `kept` are the frames of
-    them that Spark keeps until `release` is called; `refusing` are the names of the rules that reject a row.
+    `rows` holds one row per line, with `raw_line` where it is rejected, and has no columns to speak of where there are
+    no files; `kept` are the frames of them that Spark keeps until `release` is called. `raw_lines` has every line, read
+    from the files again. `refusing` are the names of the rules that reject a row.
     """
 
     feed: Feed
@@ -49,6 +51,7 @@ class Intake:
     headers: dict[int, str]
     fingerprints: dict[int, str]
     rows: DataFrame
+    raw_lines: DataFrame
     kept: list[DataFrame]
     blocks: list[Block]
 
@@ -99,7 +102,8 @@ class Intake:
         )
         if together is not None:
             reasons = together.select(*ROW, F.col("broken_rules").alias("reasons"))
-            others = self.rows.select(*ROW, "raw_line", "is_header").join(reasons, on=list(ROW), how="inner")
+            lines = self.raw_lines.join(reasons, on=list(ROW), how="left_semi")
+            others = reasons.join(lines, on=list(ROW), how="left").withColumn("is_header", F.lit(False))
             rows = rows.unionByName(others)
         bases = self._line_bases()
         places = local_rows(
@@ -119,7 +123,8 @@ class Intake:
         )
         line_number = (F.col("position") + F.col("base")).alias("line_number")
         is_forgotten = F.array_contains("reasons", FORGOTTEN_RULE)
-        located = rows.join(F.broadcast(places), on=["file", "block"], how="inner").select(
+        # Rows that were read again in other parts than before would find no place, which the table refuses.
+        located = rows.join(F.broadcast(places), on=["file", "block"], how="left").select(
             F.lit(self.feed.name).alias("feed"),
             F.col("path").alias("file"),
             line_number,
@@ -180,7 +185,8 @@ def read_feed(
         loaded = loaded_files(lake, feed, table)
         files = not_loaded(loaded, listed)
     if not files:
-        return Intake(feed, refusing, listed, [], {}, {}, no_rows(spark, "file int"), [], [])
+        nothing = no_rows(spark, "file int")
+        return Intake(feed, refusing, listed, [], {}, {}, nothing, nothing, [], [])
     with feeds.damaged_files_refused():
         headers = read_headers(spark, files, feed)
     lines = feeds.read_lines(spark, files)
@@ -201,6 +207,7 @@ def read_feed(
     quoted = sorted({block.file for block in blocks if block.has_open_quote})
     if quoted:
         stitched = feeds.stitched_lines(lines.where(F.col("file").isin(quoted)), feed)
+        lines = lines.where(~F.col("file").isin(quoted)).unionByName(stitched)
         kept_headers = {file: header for file, header in headers.items() if file in quoted}
         again = checked(stitched, kept_headers, feed, rules, settings, forgotten)
         kept += [again] if keep(again) else []
@@ -218,6 +225,7 @@ def read_feed(
         headers=headers,
         fingerprints={file.order: fingerprints[file.order] for file in new},
         rows=rows.where(F.col("file").isin([file.order for file in new])),
+        raw_lines=lines.select(*ROW, decoded(F.col("line"), settings.encoding).alias("raw_line")),
         kept=kept,
         blocks=[block for block in blocks if block.file not in known],
     )
@@ -251,7 +259,7 @@ def checked(
     settings: Settings,
     forgotten: list[str],
 ) -> DataFrame:
-    """One row per line, with its columns typed, `broken_rules` and `is_rejected`."""
+    """One row per line, with its columns typed, `broken_rules`, `is_rejected`, and `raw_line` where it is rejected."""
     rows = _parsed(lines, headers, feed, settings, forgotten)
     rows = quality.with_broken_rules(rows, "broken_structure", rules.structure)
     rows = quality.with_broken_rules(rows, "broken_values", rules.of_feed(feed.name))
@@ -263,5 +271,7 @@ def checked(
     return (
         rows.withColumn("broken_rules", broken)
         .withColumn("is_rejected", quality.is_rejected([*rules.structure, *rules.of_feed(feed.name)]))
+        .withColumns(line_hashes())
+        .withColumn("raw_line", F.when(F.col("is_rejected"), F.col("raw_line")))
         .drop("broken_structure", "broken_values", "text", "is_decodable", "is_well_formed", "is_forgotten")
     )

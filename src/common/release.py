@@ -142,6 +142,7 @@ def read_rejected(
         headers=headers,
         fingerprints={},
         rows=read,
+        raw_lines=lines.select(*ROW, F.col("line").alias("raw_line")),
         kept=kept,
         blocks=summarize(read),
     )
