@@ -55,12 +55,17 @@ def measure(command: Sequence[str], environment: Mapping[str, str], folder: Path
 
 def _tree(root: int) -> dict[int, int]:
     """The bytes of memory that a process and all below it hold, by process."""
-    listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,rss="], capture_output=True, text=True, check=True).stdout
-    rows = [tuple(map(int, line.split())) for line in listed.splitlines()]
+    command = ["ps", "-A", "-ww", "-o", "pid=,ppid=,rss=,args="]
+    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    rows = [line.split(maxsplit=3) for line in listed.splitlines()]
+    memory = {int(pid): int(kilobytes) * 1024 for pid, _, kilobytes, *_ in rows}
+    parents = {int(pid): int(parent) for pid, parent, *_ in rows}
+    programs = {int(pid): program for pid, _, _, *program in rows}
     tree = {root}
     for _ in range(8):
-        tree |= {pid for pid, parent, _ in rows if parent in tree}
-    return {pid: kilobytes * 1024 for pid, _, kilobytes in rows if pid in tree}
+        tree |= {pid for pid, parent in parents.items() if parent in tree}
+    # A process that is about to become another program still has its parent's memory and name: Java starts many.
+    return {pid: memory[pid] for pid in tree if pid == root or programs.get(pid) != programs.get(parents.get(pid, 0))}
 
 
 def _io(pid: int) -> tuple[int, int] | None:
