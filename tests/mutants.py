@@ -107,9 +107,9 @@ MUTANTS = (
     Mutant(
         "6. TRANSACTION_ID is unique over all hours",
         "of two writers that saw the same version, both may commit",
-        "common/tables.py",
-        "if not beside_others:\n                carried",
-        "if False:\n                carried",
+        "common/commits.py",
+        "if follows is not None:",
+        "if False:",
         "test_other_writers.py::test_of_two_writers_that_saw_the_same_version_one_is_refused",
     ),
     Mutant(

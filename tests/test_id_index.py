@@ -7,9 +7,10 @@ from pathlib import Path
 from deltalake import DeltaTable
 
 import meddling
+from common.commits import Commit
 from common.contract import SALE_IDS, SALES
 from common.refresh import last_of_a_run
-from common.tables import Commit, Lake
+from common.tables import Lake
 from jobs import maintain, verify_aggregate
 from lakes import Workbench, assert_equals_recompute
 

@@ -11,6 +11,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from common import arrivals, quality
+from common.commits import Commit
 from common.contract import HOUR, SALES, Feed, Table
 from common.errors import SPARK_ERRORS, DataRefusedError
 from common.id_index import hours_by_id, id_hash
@@ -20,7 +21,7 @@ from common.local_rows import no_rows
 from common.quality import QualityRules
 from common.session import give_back, keep
 from common.statements import hours_condition
-from common.tables import Commit, Lake
+from common.tables import Lake
 from common.values import hour_at, hour_of, hours_in
 
 # Up to so many keys are sent to every task instead of sorting what they are looked for in.

@@ -39,11 +39,8 @@ def is_as_last_run_left(lake: Lake, feed: Feed, table: Table, files: Sequence[In
     last, version = lake.newest(RUNS), lake.version(table)
     if last is None or version is None:
         return False
-    listed, versions = last.note.get("listed"), last.note.get("versions")
-    if not isinstance(listed, dict) or not isinstance(versions, dict):
-        return False
-    left = versions.get(table.name)
-    return left is not None and left <= version and listed.get(feed.name) == listing_of(files)
+    left = last.said("versions").get(table.name)
+    return left is not None and left <= version and last.said("listed").get(feed.name) == listing_of(files)
 
 
 def listing_to_trust(files: Sequence[InputFile], started_at: datetime) -> str | None:

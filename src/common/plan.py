@@ -8,6 +8,7 @@ from datetime import datetime
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from common.commits import Commit
 from common.contract import AGGREGATE, CUSTOMERS, HOUR, SALES, Table
 from common.errors import SPARK_ERRORS
 from common.refresh import (
@@ -21,7 +22,7 @@ from common.refresh import (
 )
 from common.session import give_back, keep
 from common.statements import hours_condition
-from common.tables import Commit, Lake
+from common.tables import Lake
 from common.values import hour_at
 
 # Of the keys that a run would recompute, so many are named.

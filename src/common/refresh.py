@@ -14,11 +14,12 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from common.aggregate import aggregate_sales
+from common.commits import Commit
 from common.contract import AGGREGATE, CUSTOMERS, HOUR, SALES, Table
 from common.errors import SPARK_ERRORS, LakeError
 from common.session import give_back, keep
 from common.statements import hours_condition
-from common.tables import Commit, Lake
+from common.tables import Lake
 from common.values import hour_at
 
 # Commits that move rows between files, or drop old files, and change no row.

@@ -16,13 +16,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table as RichTable
 
+from common.commits import Commit
 from common.contract import AGGREGATE, Table
 from common.decisions import Decision
 from common.ledger import FeedLedger, RuleCount
 from common.plan import Plan, TableChange, change_of
 from common.quality import QualityRules, names_of
 from common.refresh import Refreshed
-from common.tables import Commit
 from common.values import json_value
 
 _WIDTH_OF_NO_TERMINAL = 120

@@ -122,9 +122,8 @@ def record_run(
     versions = {t.table: t.version_written for t in report.tables}
     # What a run does not read is as the run before it left it.
     last = lake.newest(RUNS)
-    listed = last.note.get("listed") if last else None
     own = {d.intake.feed.name: listing_to_trust(d.intake.listed, report.started_at) for d in decisions}
-    listed = {**(listed if isinstance(listed, dict) else {}), **own}
+    listed = {**(last.said("listed") if last else {}), **own}
     note = {"run_id": report.run_id, "job": report.job, "versions": versions, "listed": listed}
     lake.append(RUNS, rows, note=note, beside_others=True)
 
@@ -135,9 +134,9 @@ def check_no_commit_is_lost(lake: Lake) -> None:
     A table that is not there at all was deleted on purpose.
     """
     last = lake.newest(RUNS)
-    versions = last.note.get("versions") if last else None
+    versions = last.said("versions") if last else {}
     for table in TABLES:
-        version, left = lake.version(table), versions.get(table.name) if isinstance(versions, dict) else None
+        version, left = lake.version(table), versions.get(table.name)
         if version is not None and left is not None and version < left:
             raise LakeError(
                 f"{lake.place(table)} is at version {version}, but the last run left it at {left}: its newest commits, "

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import re
-from base64 import b64decode, b64encode
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeAlias
 
 from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, DataFrameWriterV2, SparkSession
 from pyspark.sql import functions as F
 
+from common.commits import Carried, Commit, columns_of_history, commit_in_history, commit_in_log
 from common.contract import HOUR, Relation, Table, View
 from common.delta_log import commit_infos, remove_log_without_commits
 from common.errors import SPARK_ERRORS, ConfigError, LakeConflictError, LakeError
@@ -24,16 +19,7 @@ from common.integrity import check_table_files, flush_commit, repair_of
 from common.local_rows import no_rows
 from common.session import is_on_this_disk, property_of, set_property, unset_property
 from common.statements import create_statement, create_view_statement, hours_condition, quoted
-from common.values import instant_of
 
-# What a commit carries: by the option of a write, and by the property of a session.
-_NOTE = ("userMetadata", "spark.databricks.delta.commitInfo.userMetadata")
-_TOKEN_OWNER = ("txnAppId", "spark.databricks.delta.write.txnAppId")
-_TOKEN = ("txnVersion", "spark.databricks.delta.write.txnVersion")
-# A note in the condition of a MERGE, where a session has no such properties.
-_NOTE_IN_CONDITION = re.compile(r"sales-lakehouse:([A-Za-z0-9+/=]+)")
-# What a commit of ours carries: values by the names above.
-Carried: TypeAlias = Mapping[tuple[str, str], str]
 _CHECKS_RETENTION = "spark.databricks.delta.retentionDurationCheck.enabled"
 _IS_ADAPTIVE = "spark.sql.adaptive.enabled"
 _IS_CONFLICT = ("DELTA_CONCURRENT", "DELTA_METADATA_CHANGED", "DELTA_PROTOCOL_CHANGED", "DELTA_TABLE_ALREADY_EXISTS")
@@ -44,17 +30,6 @@ _IS_MISSING = {
     "PATH_NOT_FOUND",
     "TABLE_OR_VIEW_NOT_FOUND",
 }
-
-
-@dataclass(frozen=True)
-class Commit:
-    """One version of a table: what made it, and the note that a run of ours left in it."""
-
-    version: int
-    operation: str
-    at: datetime
-    note: Mapping[str, object] = field(default_factory=dict)
-    metrics: Mapping[str, str] = field(default_factory=dict)
 
 
 class Lake:
@@ -157,36 +132,14 @@ class Lake:
         """From the log's files where they are local, which takes no Spark job; else from DESCRIBE HISTORY."""
         folder = self.local_folder(table)
         if folder:
-            return [_commit_of(version, info) for version, info in commit_infos(folder, limit)]
+            return [commit_in_log(version, info) for version, info in commit_infos(folder, limit)]
         try:
-            rows = (
-                self.spark.sql(f"DESCRIBE HISTORY {self.name(table)} LIMIT {int(limit)}")
-                .select(
-                    "version",
-                    "operation",
-                    # Object stores keep whole seconds, and Delta tells commits of one second apart by milliseconds that
-                    # depend on how many commits it lists.
-                    F.unix_seconds("timestamp").alias("second"),
-                    "userMetadata",
-                    F.col("operationParameters")["predicate"].alias("condition"),
-                    "operationMetrics",
-                )
-                .collect()
-            )
+            history = self.spark.sql(f"DESCRIBE HISTORY {self.name(table)} LIMIT {int(limit)}")
+            return [commit_in_history(row) for row in history.select(*columns_of_history()).collect()]
         except AnalysisException as error:
             if error.getCondition() in _IS_MISSING:
                 return []
             raise
-        return [
-            Commit(
-                version=row["version"],
-                operation=row["operation"],
-                at=instant_of(row["second"] * 1_000_000),
-                note=_note_in(row["userMetadata"], row["condition"]),
-                metrics=row["operationMetrics"] or {},
-            )
-            for row in rows
-        ]
 
     def read(self, table: Table, version: int | None) -> DataFrame:
         """The table at a version, checked against the contract; empty where there is none (version None)."""
@@ -251,9 +204,8 @@ class Lake:
         view = f"source_of_{table.name}"
 
         def merge(carried: Carried) -> None:
-            with self._properties(carried) as are_set:
-                # Delta keeps the condition in the commit. This one is true of every key.
-                said = [] if are_set else [f"CAST(target.`{table.key[0]}` AS STRING) <> '{_for_condition(carried)}'"]
+            with carried.as_properties(self.spark) as are_set:
+                said = [] if are_set else [carried.as_condition(f"target.`{table.key[0]}`")]
                 source.createOrReplaceTempView(view)
                 try:
                     self.spark.sql(
@@ -284,7 +236,7 @@ class Lake:
         """Put the data files of each hour together; changes no row. None where Delta finds that it does not pay."""
 
         def optimize(carried: Carried) -> None:
-            with self._properties(carried):
+            with carried.as_properties(self.spark):
                 self.spark.sql(f"OPTIMIZE {self.name(table)}")
 
         return self._write(table, note, optimize)
@@ -329,10 +281,7 @@ class Lake:
         if HOUR in table.partitioned_by:
             is_adaptive = property_of(self.spark, _IS_ADAPTIVE) != "false"
             rows = rows.hint("rebalance" if is_adaptive else "repartition", F.col(HOUR))
-        writer = rows.writeTo(self.name(table))
-        for (option, _), value in carried.items():
-            writer = writer.option(option, value)
-        return writer
+        return carried.as_options(rows.writeTo(self.name(table)))
 
     def _write(
         self,
@@ -344,18 +293,12 @@ class Lake:
     ) -> Commit | None:
         """Do a write that makes one commit or none, and see that it is ours, and the only one unless it may stand
         `beside_others`.
-
-        The commit carries the note, and is the only one that follows the version before: of two commits under one
-        token, Delta refuses the later one or drops it, which is seen here.
         """
         before = self.version(table)
         if before is None:
             raise LakeError(f"There is no table {self.place(table)}; load_sales makes it.")
         try:
-            carried = {_NOTE: json.dumps({**note, "follows": before}, sort_keys=True)}
-            if not beside_others:
-                carried |= {_TOKEN_OWNER: "sales-lakehouse", _TOKEN: str(before + 1)}
-            write(carried)
+            write(Carried({**note, "follows": before}, None if beside_others else before))
         except SPARK_ERRORS as error:
             if _is_conflict(error):
                 raise self._conflict(table, "at the same moment") from error
@@ -387,17 +330,6 @@ class Lake:
             f"{self.place(table)} cannot be made: files are there already that are no table. If no other run is making "
             "it just now, take them away."
         )
-
-    @contextmanager
-    def _properties(self, carried: Carried) -> Iterator[bool]:
-        """Have a statement's commit carry this by properties of the session; yields whether the platform lets them be
-        set.
-        """
-        try:
-            yield all(set_property(self.spark, name, value) for (_, name), value in carried.items())
-        finally:
-            for _, name in carried:
-                unset_property(self.spark, name)
 
     def local_folder(self, table: Table) -> str | None:
         """Where the table's files are on this machine's disk; None where they are elsewhere."""
@@ -433,26 +365,3 @@ class Lake:
 
 def _is_conflict(error: Exception) -> bool:
     return any(condition in str(error) for condition in _IS_CONFLICT)
-
-
-def _commit_of(version: int, info: Mapping[str, Any]) -> Commit:
-    return Commit(
-        version=version,
-        operation=str(info.get("operation")),
-        at=instant_of(int(info["timestamp"]) * 1000),
-        note=_note_in(info.get("userMetadata"), (info.get("operationParameters") or {}).get("predicate")),
-        metrics={name: str(value) for name, value in (info.get("operationMetrics") or {}).items()},
-    )
-
-
-def _note_in(user_metadata: str | None, condition: str | None) -> dict[str, object]:
-    said = _NOTE_IN_CONDITION.search(condition or "")
-    try:
-        note = json.loads(b64decode(said[1]) if said else user_metadata or "{}")
-    except ValueError:
-        return {}
-    return note if isinstance(note, dict) else {}
-
-
-def _for_condition(carried: Carried) -> str:
-    return f"sales-lakehouse:{b64encode(carried[_NOTE].encode()).decode()}"

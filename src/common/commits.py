@@ -1,0 +1,121 @@
+"""What commits carry, beside rows: the note of the run that made them, and a token that keeps two writers apart.
+
+A write takes both as options. A MERGE has none: it takes them from properties of the session, or, where the platform
+lets a session set few of those, the note from its own condition, which Delta keeps in the commit.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import b64decode, b64encode
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from pyspark.sql import Column, DataFrameWriterV2, Row, SparkSession
+from pyspark.sql import functions as F
+
+from common.session import set_property, unset_property
+from common.values import instant_of
+
+# By the option of a write, the property of a session.
+_PROPERTIES = {
+    "userMetadata": "spark.databricks.delta.commitInfo.userMetadata",
+    "txnAppId": "spark.databricks.delta.write.txnAppId",
+    "txnVersion": "spark.databricks.delta.write.txnVersion",
+}
+_NOTE_IN_CONDITION = re.compile(r"sales-lakehouse:([A-Za-z0-9+/=]+)")
+
+
+@dataclass(frozen=True)
+class Commit:
+    """One version of a table: what made it, and the note that a run of ours left in it."""
+
+    version: int
+    operation: str
+    at: datetime
+    note: Mapping[str, object] = field(default_factory=dict)
+    metrics: Mapping[str, str] = field(default_factory=dict)
+
+    def said(self, name: str) -> Mapping[str, Any]:
+        """What the note has under a name, such as the versions of tables; empty where it has no such thing."""
+        said = self.note.get(name)
+        return said if isinstance(said, dict) else {}
+
+
+class Carried:
+    """What a commit of ours is to carry: a note, and the version that it must be the only one to follow, if one is
+    given: of two commits under one token, Delta refuses the later one or drops it.
+    """
+
+    def __init__(self, note: Mapping[str, object], follows: int | None) -> None:
+        self._note = json.dumps(note, sort_keys=True)
+        self._options = {"userMetadata": self._note}
+        if follows is not None:
+            self._options |= {"txnAppId": "sales-lakehouse", "txnVersion": str(follows + 1)}
+
+    def as_options(self, writer: DataFrameWriterV2) -> DataFrameWriterV2:
+        for option, value in self._options.items():
+            writer = writer.option(option, value)
+        return writer
+
+    @contextmanager
+    def as_properties(self, spark: SparkSession) -> Iterator[bool]:
+        """Have statements put it into their commits meanwhile; yields whether the platform lets them be told so."""
+        try:
+            yield all(set_property(spark, _PROPERTIES[option], value) for option, value in self._options.items())
+        finally:
+            for option in self._options:
+                unset_property(spark, _PROPERTIES[option])
+
+    def as_condition(self, key: str) -> str:
+        """SQL that holds the note, and is true of every value of a column of keys."""
+        return f"CAST({key} AS STRING) <> 'sales-lakehouse:{b64encode(self._note.encode()).decode()}'"
+
+
+def commit_in_log(version: int, info: Mapping[str, Any]) -> Commit:
+    """A commit by its commitInfo, as it stands in the log."""
+    return Commit(
+        version=version,
+        operation=str(info.get("operation")),
+        at=instant_of(int(info["timestamp"]) * 1000),
+        note=_note_in(info.get("userMetadata"), (info.get("operationParameters") or {}).get("predicate")),
+        metrics={name: str(value) for name, value in (info.get("operationMetrics") or {}).items()},
+    )
+
+
+def columns_of_history() -> list[Column]:
+    """What `commit_in_history` needs of a row of DESCRIBE HISTORY."""
+    return [
+        F.col("version"),
+        F.col("operation"),
+        # Object stores keep whole seconds, and Delta tells commits of one second apart by milliseconds that depend on
+        # how many commits it lists.
+        F.unix_seconds("timestamp").alias("second"),
+        F.col("userMetadata"),
+        F.col("operationParameters")["predicate"].alias("condition"),
+        F.col("operationMetrics"),
+    ]
+
+
+def commit_in_history(row: Row) -> Commit:
+    """A commit by its row of DESCRIBE HISTORY."""
+    return Commit(
+        version=row["version"],
+        operation=row["operation"],
+        at=instant_of(row["second"] * 1_000_000),
+        note=_note_in(row["userMetadata"], row["condition"]),
+        metrics=row["operationMetrics"] or {},
+    )
+
+
+def _note_in(user_metadata: str | None, condition: str | None) -> dict[str, object]:
+    said = _NOTE_IN_CONDITION.search(condition or "")
+    try:
+        note = json.loads(b64decode(said[1]) if said else user_metadata or "{}")
+    except ValueError:
+        return {}
+    return note if isinstance(note, dict) else {}
