@@ -211,8 +211,15 @@ share_classes() {
     key=$( (cat "$JAVA_HOME/release" "$home/conf/jars.lock" "$home/requirements.lock" && printf %s "$our_jars") 2>/dev/null | cksum | tr -d ' ')
     archive="$home/.venv/classes-$key.jsa"
     for finished in "$archive".*; do
-        # Written by the process of that number, unless it is still at it.
-        if [ -f "$finished" ] && ! kill -0 "${finished##*.}" 2>/dev/null; then mv "$finished" "$archive"; fi
+        # Written by the process of that number, unless it is still at it. A run that ended early has seen few classes:
+        # its archive has 30 MB instead of 200.
+        if [ ! -f "$finished" ] || kill -0 "${finished##*.}" 2>/dev/null; then
+            continue
+        elif [ "$(wc -c <"$finished")" -gt 100000000 ]; then
+            mv -f "$finished" "$archive"
+        else
+            rm -f "$finished"
+        fi
     done
     if [ -f "$archive" ]; then
         java_options="$java_options -XX:SharedArchiveFile=$archive"
