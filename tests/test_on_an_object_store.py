@@ -364,3 +364,52 @@ def test_a_secret_on_the_command_line_is_refused_and_not_repeated(
     assert done.returncode == USAGE
     assert "is a credential" in done.stderr
     assert "hush-hush" not in done.stdout + done.stderr
+
+
+def test_rejected_rows_hours_and_customers_are_seen_to_in_a_store_too(store: Store) -> None:
+    """The jobs that people start by hand, one after the other, on one lake."""
+    server, place = store.server, f"s3a://{BUCKET}/hands/lake"
+    people = store.put_people("hands/people", "a.csv", "c1,Ann,30,Mali", "c2,Zebulon,31,Peru")
+    sales = store.put_sales(
+        "hands/sales",
+        "a.csv",
+        "t1,c1,p1,1,1.00,2025-02-22 09:15:00",
+        "t2,c1,p1,1,1.00,2025-02-22 09:45:00",
+        "t3,c2,p1,1,1.00,2025-02-22 10:15:00",
+        "t4,c1,p1,many,1.00,2025-02-22 10:15:00",
+    )
+    _loaded(store.first, sales, people, place)
+
+    def run(job: str, *options: str) -> dict[str, Any]:
+        store.first.begin(job, f"--lake={place}", "--json", *options)
+        return _report(store.first)
+
+    [refused] = server.table("hands/lake", "rejected_rows")["rejected_id"].to_pylist()
+    fixed = f'REJECTED_ID,CORRECTED_LINE\n{refused},"t4,c1,p1,3,1.00,2025-02-22 10:15:00"\n'
+    server.put("hands/fixes/fixes.csv", fixed.encode())
+    run("release_rejected", f"--corrections=s3a://{BUCKET}/hands/fixes/fixes.csv")
+    assert store.ids("hands/lake") == ["t1", "t2", "t3", "t4"]
+    assert store.rows("hands/lake", "rejected_rows") == []
+
+    hour = store.put_sales("hands/nine", "a.csv", "t1,c1,p1,5,1.00,2025-02-22 09:15:00")
+    run("restate", "--first-hour=2025-02-22T09", "--last-hour=2025-02-22T09", f"--from-files={hour}", "--apply")
+    assert store.ids("hands/lake") == ["t1", "t3", "t4"]
+
+    run("build_gold")
+    run("forget_customer", "--customer-id=c2", "--apply")
+    assert store.ids("hands/lake") == ["t1", "t4"]
+    assert server.table("hands/lake", "customer_summary")["CUSTOMER_ID"].to_pylist() == ["c1"]
+    logs = [server.content(info) for info in server.objects("hands/lake") if "_delta_log" in info.path]
+    assert logs
+    assert not any(b"Zebulon" in log for log in logs)
+
+    run("maintain")
+    store.assert_equals_recompute("hands/lake")
+    assert store.first.run("verify_aggregate", f"--lake={place}")[0] == 0
+    # Who was forgotten stays out.
+    store.put_sales(
+        "hands/sales", "b.csv", "t9,c2,p1,1,1.00,2025-02-22 11:15:00", "t5,c1,p1,1,1.00,2025-02-22 11:15:00"
+    )
+    _loaded(store.second, sales, people, place)
+    assert store.ids("hands/lake") == ["t1", "t4", "t5"]
+    store.assert_equals_recompute("hands/lake")
