@@ -210,21 +210,21 @@ share_classes() {
     local key archive finished
     key=$( (cat "$JAVA_HOME/release" "$home/conf/jars.lock" "$home/requirements.lock" && printf %s "$our_jars") 2>/dev/null | cksum | tr -d ' ')
     archive="$home/.venv/classes-$key.jsa"
-    for finished in "$archive".*; do
-        # Written by the process of that number, unless it is still at it. A run that ended early has seen few classes:
-        # its archive has 30 MB instead of 200.
+    for finished in "$archive".*[0-9]; do
+        # Written by the process of that number, unless it is still at it. Only a run that did its work has seen the
+        # classes that it takes.
         if [ ! -f "$finished" ] || kill -0 "${finished##*.}" 2>/dev/null; then
             continue
-        elif [ "$(wc -c <"$finished")" -gt 100000000 ]; then
+        elif [ -f "$finished.whole" ]; then
             mv -f "$finished" "$archive"
-        else
-            rm -f "$finished"
         fi
+        rm -f "$finished" "$finished.whole"
     done
     if [ -f "$archive" ]; then
         java_options="$java_options -XX:SharedArchiveFile=$archive"
     else
         java_options="$java_options -XX:ArchiveClassesAtExit=$archive.$$"
+        export MARK_OF_DONE="$archive.$$.whole"
     fi
     if [ "$SPARK_CONF_DIR" = "$home/conf" ]; then
         mkdir -p "$home/.venv/no-conf"

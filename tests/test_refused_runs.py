@@ -111,3 +111,15 @@ def test_a_rule_that_is_no_sql_is_named(bench: Workbench) -> None:
         assert outcome.exit_code == USAGE
         assert sentence in outcome.error
     assert bench.versions() == {}
+
+
+def test_only_a_run_that_did_its_work_leaves_the_mark_of_it(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By which spark-submit.sh keeps the archive of classes that a first run leaves."""
+    mark = bench.folder / "mark"
+    monkeypatch.setenv("MARK_OF_DONE", str(mark))
+    bench.people(ALICE)
+    bench.sales(SALE)
+    assert bench.load(transactions=bench.folder / "nowhere").exit_code == USAGE
+    assert not mark.exists()
+    bench.must_load()
+    assert mark.exists()

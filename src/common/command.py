@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from pyspark.logger import PySparkLogger
@@ -14,6 +15,9 @@ from common.errors import SalesLakehouseError, condition_of
 from common.feeds import damaged_file
 from common.object_stores import refusal_of
 from common.settings import TRACEBACK_VARIABLE, AnySettings, argument_parser, load_settings
+
+# Names a file by which spark-submit.sh knows that a run did its work.
+_MARK_OF_DONE = "MARK_OF_DONE"
 
 
 def run_command(
@@ -29,7 +33,10 @@ def run_command(
         for logger in ("DataFrameQueryContextLogger", "SQLQueryContextLogger"):
             PySparkLogger.getLogger(logger).disabled = True
     arguments = vars(argument_parser(job, description, kind).parse_args(argv))
-    return finished(_attempt(job, run, arguments, kind), argv)
+    exit_code = _attempt(job, run, arguments, kind)
+    if exit_code == 0 and _MARK_OF_DONE in os.environ:
+        Path(os.environ[_MARK_OF_DONE]).touch()
+    return finished(exit_code, argv)
 
 
 def finished(exit_code: int, argv: Sequence[str] | None) -> int:
