@@ -27,7 +27,8 @@ _PROPERTIES = {
     "txnAppId": "spark.databricks.delta.write.txnAppId",
     "txnVersion": "spark.databricks.delta.write.txnVersion",
 }
-_NOTE_IN_CONDITION = re.compile(r"sales-lakehouse:([A-Za-z0-9+/=]+)")
+_OURS = "sales-lakehouse"
+_NOTE_IN_CONDITION = re.compile(rf"{_OURS}:([A-Za-z0-9+/=]+)")
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Carried:
         self._note = json.dumps(note, sort_keys=True)
         self._options = {"userMetadata": self._note}
         if follows is not None:
-            self._options |= {"txnAppId": "sales-lakehouse", "txnVersion": str(follows + 1)}
+            self._options |= {"txnAppId": _OURS, "txnVersion": str(follows + 1)}
 
     def as_options(self, writer: DataFrameWriterV2) -> DataFrameWriterV2:
         for option, value in self._options.items():
@@ -73,7 +74,7 @@ class Carried:
 
     def as_condition(self, key: str) -> str:
         """SQL that holds the note, and is true of every value of a column of keys."""
-        return f"CAST({key} AS STRING) <> 'sales-lakehouse:{b64encode(self._note.encode()).decode()}'"
+        return f"CAST({key} AS STRING) <> '{_OURS}:{b64encode(self._note.encode()).decode()}'"
 
 
 def commit_in_log(version: int, info: Mapping[str, Any]) -> Commit:

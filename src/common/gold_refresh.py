@@ -24,7 +24,7 @@ from common.refresh import (
     recorded_sources,
     why_not_incremental,
 )
-from common.session import give_back, keep
+from common.session import give_back, keep, kept
 from common.statements import hours_condition
 from common.tables import Lake
 from common.values import hours_in
@@ -117,7 +117,7 @@ def plan_gold(gold: Gold, table: Table) -> GoldChange | None:
     pending = gold.pending(table)
     if pending is None:
         return None
-    with _kept(pending.rows) as rows:
+    with kept(pending.rows) as rows:
         if pending.whole:
             keys = gold.lake.read(table, gold.lake.version(table)).select(*table.key)
             files, size = files_holding(gold.lake, table, keys, F.lit(True))
@@ -139,7 +139,7 @@ def refresh_gold(gold: Gold, table: Table, note: Mapping[str, object]) -> GoldCh
     if pending.whole:
         commit = gold.lake.replace(table, pending.rows, note=with_sources)
         return GoldChange(change_of(table, commit), pending.whole)
-    with _kept(pending.rows) as rows:
+    with kept(pending.rows) as rows:
         if rows.isEmpty():
             return None
         commit = gold.lake.merge(table, rows, hours=pending.hours, note=with_sources, delete_when="source.is_gone")
@@ -149,12 +149,3 @@ def refresh_gold(gold: Gold, table: Table, note: Mapping[str, object]) -> GoldCh
 def gold_tables_of(lake: Lake) -> Sequence[Table]:
     """The gold tables that the lake has."""
     return [table for table in GOLD_TABLES if lake.version(table) is not None]
-
-
-@contextmanager
-def _kept(rows: DataFrame) -> Iterator[DataFrame]:
-    keep(rows)
-    try:
-        yield rows
-    finally:
-        give_back(rows)

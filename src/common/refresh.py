@@ -17,7 +17,7 @@ from common.aggregate import aggregate_sales
 from common.commits import Commit
 from common.contract import AGGREGATE, CUSTOMERS, HOUR, SALES, Table
 from common.errors import SPARK_ERRORS, LakeError
-from common.session import give_back, keep
+from common.session import give_back, keep, kept
 from common.statements import hours_condition
 from common.tables import Lake
 from common.values import hour_at
@@ -112,11 +112,9 @@ def restate_groups(lake: Lake, note: Mapping[str, object], condition: str) -> Re
     The aggregate must be up to date: the commit says that it belongs to the newest versions of its sources.
     """
     sources = pin_sources(lake)
-    differing = differing_groups(lake, sources, condition)
-    keep(differing)
-    per_hour = _per_hour(differing)
-    commit = _merge_recomputed(lake, sources, differing, sorted(per_hour), note) if per_hour else None
-    give_back(differing)
+    with kept(differing_groups(lake, sources, condition)) as differing:
+        per_hour = _per_hour(differing)
+        commit = _merge_recomputed(lake, sources, differing, sorted(per_hour), note) if per_hour else None
     return Refreshed(None, sorted(per_hour), sum(per_hour.values()), commit)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from pyspark.sql import DataFrame, SparkSession, is_remote
 
@@ -48,52 +50,59 @@ def check_session(spark: SparkSession) -> None:
 
 def property_of(spark: SparkSession, key: str) -> str | None:
     """A property of the session; None where it is not set, or where the platform does not say."""
-    try:
-        return spark.conf.get(key, None)
-    except SPARK_ERRORS as error:
-        _must_be_not_offered(error)
-        return None
+    value = None
+    with _where_offered():
+        value = spark.conf.get(key, None)
+    return value
 
 
 def set_property(spark: SparkSession, key: str, value: str) -> bool:
     """Set a property of the session; returns whether the platform lets it be set."""
-    try:
+    is_set = False
+    with _where_offered():
         spark.conf.set(key, value)
-    except SPARK_ERRORS as error:
-        _must_be_not_offered(error)
-        return False
-    return True
+        is_set = True
+    return is_set
 
 
 def unset_property(spark: SparkSession, key: str) -> None:
     """Take back what `set_property` set, if it did."""
-    try:
+    with _where_offered():
         spark.conf.unset(key)
-    except SPARK_ERRORS as error:
-        _must_be_not_offered(error)
 
 
 def keep(rows: DataFrame) -> bool:
     """Have Spark keep the rows in memory and on local disk, once it has computed them, until `give_back`; returns
     whether it does. Where the platform lets no session keep rows, they are computed each time they are read.
     """
-    try:
+    is_kept = False
+    with _where_offered():
         rows.persist()
-    except SPARK_ERRORS as error:
-        _must_be_not_offered(error)
-        return False
-    return True
+        is_kept = True
+    return is_kept
 
 
 def give_back(rows: DataFrame) -> None:
     """Free what `keep` takes."""
-    try:
+    with _where_offered():
         rows.unpersist()
+
+
+@contextmanager
+def kept(rows: DataFrame) -> Iterator[DataFrame]:
+    """The rows, kept meanwhile."""
+    keep(rows)
+    try:
+        yield rows
+    finally:
+        give_back(rows)
+
+
+@contextmanager
+def _where_offered() -> Iterator[None]:
+    """Pass over an error that says that the platform does not offer what was asked; any other is raised."""
+    try:
+        yield
     except SPARK_ERRORS as error:
-        _must_be_not_offered(error)
-
-
-def _must_be_not_offered(error: Exception) -> None:
-    """Raise an error that says anything else than that the platform does not offer what was asked."""
-    if not any(condition in str(error) for condition in _NOT_OFFERED):
-        raise error
+        if not any(condition in str(error) for condition in _NOT_OFFERED):
+            raise
