@@ -265,7 +265,9 @@ if [ "$chooses_settings/$runs_on" = yes/machine ]; then
     collector=-XX:+UseParallelGC
     if [ "$work" = small ]; then
         collector=-XX:+UseSerialGC
-        java_options="-XX:TieredStopAtLevel=1"
+        # With the quick compiler alone, Java keeps too little room for code; where it is full, Java says so on standard
+        # output, in the midst of the report.
+        java_options="-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+DisplayVMOutputToStderr"
         spark_settings+=(--conf spark.sql.adaptive.enabled=false --conf spark.sql.shuffle.partitions=2
             --conf spark.databricks.delta.snapshotPartitions=1)
     fi

@@ -24,7 +24,7 @@ from deltalake import DeltaTable
 
 from canaries import Canaries, Searched
 from lakes import Workbench
-from worker import Worker, submit_arguments
+from worker import QUICK_JAVA, Worker, submit_arguments
 
 needs_fschanges = pytest.mark.skipif(
     not sys.platform.startswith("linux") or shutil.which("cc") is None,
@@ -228,7 +228,7 @@ class WorkerBench(Workbench):
             # A checkpoint at every second version, so that a small history has some.
             "--conf spark.databricks.delta.properties.defaults.checkpointInterval=2",
             # Hundreds of small loads on few cores: less time goes into compiling.
-            "--driver-java-options -XX:TieredStopAtLevel=1",
+            QUICK_JAVA,
         )
         submit = {"PYSPARK_SUBMIT_ARGS": submit_arguments(folder / "warehouse", *options)}
         self.worker = Worker(folder / "worker", {**environment, **submit})

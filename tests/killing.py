@@ -15,11 +15,9 @@ from pathlib import Path
 from typing import IO
 
 from lakes import Workbench, arrow
-from worker import Worker, submit_arguments
+from worker import QUICK_JAVA, Worker, submit_arguments
 
 ROOT = Path(__file__).parents[1]
-# A compiler that starts fast, as long as the work is small.
-QUICK_JAVA = "-XX:TieredStopAtLevel=1"
 # These differ between two runs that refuse the same row.
 _OF_THE_RUN = {"run_id", "rejected_at"}
 # A run that lost a process of its own, and what is left of a killed one, is gone within so many seconds.
@@ -105,8 +103,7 @@ def number_of_files(lake: Path) -> int:
 
 def quick_worker(folder: Path) -> Worker:
     """A process for small jobs, whose JVM starts faster and takes less memory than the usual one."""
-    java = f"--driver-java-options {QUICK_JAVA}"
-    arguments = submit_arguments(folder / "warehouse", "--driver-memory 1g", java)
+    arguments = submit_arguments(folder / "warehouse", "--driver-memory 1g", QUICK_JAVA)
     return Worker(folder, {"PYSPARK_SUBMIT_ARGS": arguments})
 
 

@@ -20,6 +20,13 @@ from types import TracebackType
 ROOT = Path(__file__).parents[1]
 
 
+# The compiler and its room as spark-submit.sh sets them for small runs: it starts fast, and what Java itself has to say
+# stays out of the report.
+QUICK_JAVA = (
+    '--driver-java-options "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+DisplayVMOutputToStderr"'
+)
+
+
 def submit_arguments(warehouse: Path, *more: str) -> str:
     """PYSPARK_SUBMIT_ARGS for a session as spark-submit.sh starts it, but sized for tables of a few rows: few tasks,
     and expressions interpreted, since to compile them takes longer than to run them (the tests of the script compile).
