@@ -196,7 +196,7 @@ MUTANTS = (
         "One run at a time",
         "the lock is not asked for",
         "common/lock.py",
-        "if _try_lock(file) is None:",
+        "if not try_lock(file):",
         "if False:",
         "test_refused_runs.py::test_a_second_run_on_the_same_lake_says_who_holds_it",
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -27,12 +28,15 @@ def test_small_files_are_put_together_and_old_ones_deleted(bench: Workbench) -> 
     assert planned.exit_code == 0
     assert bench.versions() == versions
     assert left_over.exists()
+    last_checkpoint = sales / "_delta_log" / "_last_checkpoint"
+    assert not last_checkpoint.exists()
 
     done = bench.run(maintain, f"--lake={bench.lake}")
     assert done.report is not None, done.error
     replaced = {change["table"]: change["files_replaced"] for change in done.report["written"]}
     assert replaced[SALES.name] == 3
     assert len(DeltaTable(str(sales)).file_uris()) == 1
+    assert json.loads(last_checkpoint.read_text())["version"] == DeltaTable(str(sales)).version()
     assert not left_over.exists()
     assert bench.rows(SALES.name) == rows
 

@@ -1,4 +1,4 @@
-"""One run at a time on a lake in a local folder. The only module that touches the JVM.
+"""One run at a time on a lake in a local folder.
 
 The lock is an operating system's lock on a file, taken by the JVM, since it is the JVM that commits: a Python process
 that is killed while its JVM lives on does not set it free, and nothing is left to clean up once that is gone too.
@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pyspark.sql import SparkSession
 
 from common.errors import LakeBusyError
+from common.jvm import open_file, try_lock
 from common.session import is_on_this_disk
 
 LOCK_FILE = ".lock"
@@ -25,15 +26,17 @@ def lock_lake(spark: SparkSession, folder: str | None, run_id: str) -> Iterator[
     Lakes in catalogs and on object stores, and sessions without a JVM of their own (Spark Connect), are not locked:
     there Delta's own conflict detection stops the later of two runs; on S3, with the log store of conf/s3a.conf.
     """
-    jvm = getattr(spark, "_jvm", None)
-    if folder is None or jvm is None or not is_on_this_disk(folder):
+    if folder is None or not is_on_this_disk(folder):
         yield
         return
     os.makedirs(folder, exist_ok=True)
     path = os.path.join(folder, LOCK_FILE)
-    file = jvm.java.io.RandomAccessFile(path, "rw")
+    file = open_file(spark, path)
+    if file is None:
+        yield
+        return
     try:
-        if _try_lock(file) is None:
+        if not try_lock(file):
             raise LakeBusyError(f"The lake {folder} is busy: {_holder(path)} holds it. Try again when it is done.")
         file.setLength(0)
         file.writeBytes(f"run {run_id}, process {os.getpid()}")
@@ -44,16 +47,6 @@ def lock_lake(spark: SparkSession, folder: str | None, run_id: str) -> Iterator[
             file.setLength(0)
     finally:
         file.close()
-
-
-def _try_lock(file: object) -> object:
-    """The lock, or None where it is held, by another process or by another run in this one."""
-    try:
-        return file.getChannel().tryLock()  # type: ignore[attr-defined]
-    except Exception as error:
-        if "OverlappingFileLockException" in str(error):
-            return None
-        raise
 
 
 def _holder(path: str) -> str:

@@ -16,6 +16,7 @@ from common.contract import HOUR, Relation, Table, View
 from common.delta_log import commit_infos, remove_log_without_commits
 from common.errors import SPARK_ERRORS, ConfigError, LakeConflictError, LakeError
 from common.integrity import check_table_files, flush_commit, repair_of
+from common.jvm import write_checkpoint
 from common.local_rows import no_rows
 from common.session import is_on_this_disk, property_of, set_property, unset_property
 from common.statements import create_statement, create_view_statement, hours_condition, quoted
@@ -258,6 +259,13 @@ class Lake:
         finally:
             self.spark.conf.unset(_CHECKS_RETENTION)
         self._seen.pop(table.name, None)
+
+    def write_checkpoint(self, table: Table) -> bool:
+        """Have the log's state stand in one file, as Delta has it every ten commits: what reads the table need not read
+        each commit before. False where it does, or where the platform offers no way.
+        """
+        version = self.version(table)
+        return version is not None and write_checkpoint(self.spark, self.name(table), version)
 
     def replace(self, table: Table, rows: DataFrame, *, note: Mapping[str, object]) -> Commit | None:
         """Make the rows the whole content of the table."""

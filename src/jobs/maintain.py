@@ -78,6 +78,8 @@ def _maintain(lake: Lake, settings: MaintainSettings, report: RunReport, reporte
             said.append(
                 f"{old:,} files of older versions {would}deleted" if old else "none is old enough to be deleted"
             )
+            if not settings.dry_run and lake.write_checkpoint(table):
+                said.append("a checkpoint written")
     if not settings.dry_run:
         with reporter.step("Record the run"):
             record_run(lake, report, before)

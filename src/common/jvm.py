@@ -1,0 +1,50 @@
+"""What is asked of Java past Spark's public interfaces: the only module that does. A session over Spark Connect has no
+JVM of its own to ask.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+from common.errors import SPARK_ERRORS
+
+
+def open_file(spark: SparkSession, path: str) -> Any | None:
+    """A file as Java has it open (java.io.RandomAccessFile), made where it is not there; None without a JVM."""
+    jvm = _jvm(spark)
+    return jvm and jvm.java.io.RandomAccessFile(path, "rw")
+
+
+def try_lock(file: Any) -> bool:
+    """Take the operating system's lock on an open file; False where it is held, by another process or in this one."""
+    try:
+        return file.getChannel().tryLock() is not None
+    except SPARK_ERRORS as error:
+        if "OverlappingFileLockException" in str(error):
+            return False
+        raise
+
+
+def write_checkpoint(spark: SparkSession, table: str, version: int) -> bool:
+    """Have Delta write all that the log says of a table (named as in SQL), up to its newest version, into one file.
+
+    Returns whether it did: not where that is there already, without a JVM, or where a platform's own Delta is made
+    otherwise; for Delta has no public interface for it.
+    """
+    jvm = _jvm(spark)
+    if jvm is None:
+        return False
+    found = jvm.io.delta.tables.DeltaTable.forName(table)
+    if "deltaLog" not in dir(found):
+        return False
+    log = found.deltaLog()
+    if log.checkpointExistsAtVersion(version):
+        return False
+    log.checkpoint()
+    return bool(log.checkpointExistsAtVersion(version))
+
+
+def _jvm(spark: SparkSession) -> Any | None:
+    return getattr(spark, "_jvm", None)
