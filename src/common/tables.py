@@ -265,7 +265,7 @@ class Lake:
         each commit before. False where it does, or where the platform offers no way.
         """
         version = self.version(table)
-        return version is not None and write_checkpoint(self.spark, self.name(table), version)
+        return write_checkpoint(self.spark, self.name(table), version) if version else False
 
     def replace(self, table: Table, rows: DataFrame, *, note: Mapping[str, object]) -> Commit | None:
         """Make the rows the whole content of the table."""
