@@ -16,6 +16,7 @@ from common.gold_refresh import pinned_gold, plan_gold
 from common.refresh import recorded_sources
 from common.statements import sales_enriched_sql
 from common.tables import Lake
+from common.views import define_view
 from expected_gold import assert_gold_is_right, database_of, gold_by_duckdb, gold_versions, in_order, plain
 from gold_docs import DOCS, IN_DOCS, as_markdown
 from jobs import build_gold, load_sales, verify_aggregate
@@ -167,9 +168,9 @@ def test_sales_enriched_is_one_query_for_spark_and_duckdb_and_a_view_in_a_catalo
             "('t2', 'c9', 'p1', 3, 0.33, TIMESTAMP '2025-02-22 09:15:00Z', TIMESTAMP '2025-02-22 09:00:00Z')"
         )
         query = sales_enriched_sql(lake.name(SALES), lake.name(CUSTOMERS))
-        assert lake.define_view(SALES_ENRICHED, query, only_look=True)
-        assert lake.define_view(SALES_ENRICHED, query, only_look=False)
-        assert not lake.define_view(SALES_ENRICHED, query, only_look=False)
+        assert define_view(lake, SALES_ENRICHED, query, only_look=True)
+        assert define_view(lake, SALES_ENRICHED, query, only_look=False)
+        assert not define_view(lake, SALES_ENRICHED, query, only_look=False)
         view = bench.spark.table(lake.name(SALES_ENRICHED))
         assert view.dtypes == [(column.name, column.type) for column in SALES_ENRICHED.columns]
         by_spark = in_order([tuple(map(plain, row.values())) for row in view.toArrow().to_pylist()])
@@ -182,7 +183,7 @@ def test_sales_enriched_is_one_query_for_spark_and_duckdb_and_a_view_in_a_catalo
 
         # One that somebody changed is defined anew.
         bench.spark.sql(f"ALTER VIEW {lake.name(SALES_ENRICHED)} AS SELECT 1 AS TRANSACTION_ID")
-        assert lake.define_view(SALES_ENRICHED, query, only_look=False)
-        assert not lake.define_view(SALES_ENRICHED, query, only_look=True)
+        assert define_view(lake, SALES_ENRICHED, query, only_look=False)
+        assert not define_view(lake, SALES_ENRICHED, query, only_look=True)
     finally:
         bench.spark.sql("DROP SCHEMA gold_view CASCADE")

@@ -92,7 +92,9 @@ class Intake:
 
     def place(self, file: int, block: int, position: int) -> str:
         """Where a row stands, for a person."""
-        found = next(b for b in self.blocks if (b.file, b.block) == (file, block))
+        found = next((b for b in self.blocks if (b.file, b.block) == (file, block)), None)
+        if found is None:
+            raise DataRefusedError(f"{self._path(file)} was cut into other parts when it was read again: run again.")
         return f"{self._path(file)}, line {self._line(self._line_bases(), found, position)}"
 
     def rejected_rows(self, run_id: str, started_at: str, together: DataFrame | None) -> DataFrame:

@@ -12,19 +12,19 @@ from pyspark.sql import DataFrame, DataFrameWriterV2, SparkSession
 from pyspark.sql import functions as F
 
 from common.commits import Carried, Commit, columns_of_history, commit_in_history, commit_in_log
-from common.contract import HOUR, Relation, Table, View
+from common.contract import HOUR, Relation, Table
 from common.delta_log import commit_infos, remove_log_without_commits
 from common.errors import SPARK_ERRORS, ConfigError, LakeConflictError, LakeError
 from common.integrity import check_table_files, flush_commit, repair_of
 from common.jvm import write_checkpoint
 from common.local_rows import no_rows
 from common.session import is_on_this_disk, property_of, set_property, unset_property
-from common.statements import create_statement, create_view_statement, hours_condition, quoted
+from common.statements import create_statement, hours_condition, quoted
 
 _CHECKS_RETENTION = "spark.databricks.delta.retentionDurationCheck.enabled"
 _IS_ADAPTIVE = "spark.sql.adaptive.enabled"
 _IS_CONFLICT = ("DELTA_CONCURRENT", "DELTA_METADATA_CHANGED", "DELTA_PROTOCOL_CHANGED", "DELTA_TABLE_ALREADY_EXISTS")
-_IS_MISSING = {
+IS_MISSING = {
     "DELTA_MISSING_DELTA_TABLE",
     "DELTA_TABLE_NOT_FOUND",
     "DELTA_TABLE_ONLY_OPERATION",
@@ -83,31 +83,6 @@ class Lake:
             raise self._conflict(table, "since it looked")
         self._flush(table, version)
 
-    def define_view(self, view: View, query: str, *, only_look: bool) -> bool:
-        """Have a view of a lake in a catalog be this query, with its comments; returns whether it was not, or with
-        `only_look` is not.
-        """
-        expected = [(column.name, column.comment) for column in view.columns], view.comment, query
-        if self._described(view) == expected:
-            return False
-        if not only_look:
-            self.spark.sql(create_view_statement(self.name(view), view, query))
-        return True
-
-    def _described(self, view: View) -> tuple[list[tuple[str, str | None]], str | None, str | None] | None:
-        """Columns with their comments, comment and query of a view, by the catalog; None where there is no view."""
-        try:
-            rows = self.spark.sql(f"DESCRIBE TABLE EXTENDED {self.name(view)}").collect()
-        except AnalysisException as error:
-            if error.getCondition() in _IS_MISSING:
-                return None
-            raise
-        # The columns come first, then an empty line, then what is known of the whole.
-        end = next((number for number, row in enumerate(rows) if not row["col_name"]), len(rows))
-        columns = [(row["col_name"], row["comment"]) for row in rows[:end]]
-        known = {row["col_name"]: row["data_type"] for row in rows[end:]}
-        return columns, known.get("Comment"), known.get("View Text")
-
     def newest(self, table: Table) -> Commit | None:
         """The newest commit that this run knows of: its own, or the one it first saw; None where there is no table."""
         return next(iter(self.history(table, limit=1)), None)
@@ -138,7 +113,7 @@ class Lake:
             history = self.spark.sql(f"DESCRIBE HISTORY {self.name(table)} LIMIT {int(limit)}")
             return [commit_in_history(row) for row in history.select(*columns_of_history()).collect()]
         except AnalysisException as error:
-            if error.getCondition() in _IS_MISSING:
+            if error.getCondition() in IS_MISSING:
                 return []
             raise
 

@@ -19,6 +19,7 @@ from common.session import check_session
 from common.settings import LAKE_OPTIONS, Settings
 from common.statements import sales_enriched_sql
 from common.tables import Lake
+from common.views import define_view
 
 JOB = "build_gold"
 
@@ -66,7 +67,7 @@ def _build(lake: Lake, settings: GoldSettings, report: RunReport, reporter: Repo
     if settings.schema_:
         with reporter.step(f"Define {SALES_ENRICHED.name}") as said:
             query = sales_enriched_sql(lake.name(SALES), lake.name(CUSTOMERS))
-            if lake.define_view(SALES_ENRICHED, query, only_look=settings.dry_run):
+            if define_view(lake, SALES_ENRICHED, query, only_look=settings.dry_run):
                 report.views_defined.append(SALES_ENRICHED.name)
             said.append(f"{would}defined anew" if report.views_defined else "as it should be")
     if not settings.dry_run:
