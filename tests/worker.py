@@ -18,8 +18,6 @@ from pathlib import Path
 from types import TracebackType
 
 ROOT = Path(__file__).parents[1]
-
-
 # The compiler and its room as spark-submit.sh sets them for small runs: it starts fast, and what Java itself has to say
 # stays out of the report.
 QUICK_JAVA = (

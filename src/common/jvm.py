@@ -11,10 +11,14 @@ from pyspark.sql import SparkSession
 from common.errors import SPARK_ERRORS
 
 
-def open_file(spark: SparkSession, path: str) -> Any | None:
-    """A file as Java has it open (java.io.RandomAccessFile), made where it is not there; None without a JVM."""
-    jvm = _jvm(spark)
-    return jvm and jvm.java.io.RandomAccessFile(path, "rw")
+def has_jvm(spark: SparkSession) -> bool:
+    """Whether the session has a JVM to ask."""
+    return _jvm(spark) is not None
+
+
+def open_file(spark: SparkSession, path: str) -> Any:
+    """A file as Java has it open (java.io.RandomAccessFile), made where it is not there."""
+    return _jvm(spark).java.io.RandomAccessFile(path, "rw")
 
 
 def try_lock(file: Any) -> bool:
@@ -33,10 +37,9 @@ def write_checkpoint(spark: SparkSession, table: str, version: int) -> bool:
     Returns whether it did: not where that is there already, without a JVM, or where a platform's own Delta is made
     otherwise; for Delta has no public interface for it.
     """
-    jvm = _jvm(spark)
-    if jvm is None:
+    if not has_jvm(spark):
         return False
-    found = jvm.io.delta.tables.DeltaTable.forName(table)
+    found = _jvm(spark).io.delta.tables.DeltaTable.forName(table)
     if "deltaLog" not in dir(found):
         return False
     log = found.deltaLog()
@@ -46,5 +49,5 @@ def write_checkpoint(spark: SparkSession, table: str, version: int) -> bool:
     return bool(log.checkpointExistsAtVersion(version))
 
 
-def _jvm(spark: SparkSession) -> Any | None:
+def _jvm(spark: SparkSession) -> Any:
     return getattr(spark, "_jvm", None)

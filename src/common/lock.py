@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pyspark.sql import SparkSession
 
 from common.errors import LakeBusyError
-from common.jvm import open_file, try_lock
+from common.jvm import has_jvm, open_file, try_lock
 from common.session import is_on_this_disk
 
 LOCK_FILE = ".lock"
@@ -26,15 +26,12 @@ def lock_lake(spark: SparkSession, folder: str | None, run_id: str) -> Iterator[
     Lakes in catalogs and on object stores, and sessions without a JVM of their own (Spark Connect), are not locked:
     there Delta's own conflict detection stops the later of two runs; on S3, with the log store of conf/s3a.conf.
     """
-    if folder is None or not is_on_this_disk(folder):
+    if folder is None or not has_jvm(spark) or not is_on_this_disk(folder):
         yield
         return
     os.makedirs(folder, exist_ok=True)
     path = os.path.join(folder, LOCK_FILE)
     file = open_file(spark, path)
-    if file is None:
-        yield
-        return
     try:
         if not try_lock(file):
             raise LakeBusyError(f"The lake {folder} is busy: {_holder(path)} holds it. Try again when it is done.")

@@ -69,9 +69,7 @@ def instant(text: Column, source_time_zone: str) -> Column:
     # The usual form, which one look tells: five patterns a row would take longer than all else that is read. So would a
     # zone in the text, which takes as long as the rest of it.
     is_read_in_utc = F.current_timezone() == "UTC"
-    plain = F.when(is_read_in_utc, text.try_cast("timestamp")).otherwise(
-        F.concat(text, F.lit(" UTC")).try_cast("timestamp")
-    )
+    plain = F.when(is_read_in_utc, text).otherwise(F.concat(text, F.lit(" UTC"))).try_cast("timestamp")
     return F.when(text.rlike(_PLAIN_TIME), plain).otherwise(general)
 
 
