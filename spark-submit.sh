@@ -234,10 +234,18 @@ share_classes() {
     java_options="$java_options -Xlog:disable"
 }
 
-# Half of the compiler's time goes into code that plans queries and is soon done with: see conf/java-compiler.json.
-# Java says on standard output that it read the file, if it may.
-compile_what_repeats() {
-    java_options="-XX:+UnlockDiagnosticVMOptions -XX:CompilerDirectivesFile=$home/conf/java-compiler.json -XX:-DisplayVMOutput$java_options"
+# Java compiles what runs often twice: quickly, and then well. Planning wants the quick compiler alone. That keeps too little
+# room for code by itself; where it is full, Java says so on standard output, in the midst of the report.
+compile_quickly="-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+DisplayVMOutputToStderr"
+# Rows by the million want the other one, ten times later than Java would call it: most of what it would take up is soon done with.
+compile_what_repeats="-XX:Tier4InvocationThreshold=50000 -XX:Tier4MinInvocationThreshold=6000 \
+-XX:Tier4CompileThreshold=150000 -XX:Tier4BackEdgeThreshold=400000"
+
+# Where one process plans and works on rows, code that plans is never taken up: see conf/java-compiler.json. Java says on
+# standard output that it read the file, if it may.
+compile_rows_only() {
+    java_options="-XX:+UnlockDiagnosticVMOptions -XX:CompilerDirectivesFile=$home/conf/java-compiler.json -XX:-DisplayVMOutput \
+$compile_what_repeats$java_options"
 }
 
 # What s3a:// needs. Clusters bring Hadoop's connector in their own version, and are given the log store.
@@ -265,9 +273,7 @@ if [ "$chooses_settings/$runs_on" = yes/machine ]; then
     collector=-XX:+UseParallelGC
     if [ "$work" = small ]; then
         collector=-XX:+UseSerialGC
-        # With the quick compiler alone, Java keeps too little room for code; where it is full, Java says so on standard
-        # output, in the midst of the report.
-        java_options="-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+DisplayVMOutputToStderr"
+        java_options=$compile_quickly
         spark_settings+=(--conf spark.sql.adaptive.enabled=false --conf spark.sql.shuffle.partitions=2
             --conf spark.databricks.delta.snapshotPartitions=1)
     fi
@@ -280,11 +286,14 @@ if [ "$chooses_settings/$runs_on" = yes/machine ]; then
     case "$home" in
     *" "*) ;;
     *)
-        [ "$work" = small ] || compile_what_repeats
+        [ "$work" = small ] || compile_rows_only
         share_classes
         ;;
     esac
     spark_settings+=(--conf "spark.driver.defaultJavaOptions=$java_options")
+elif [ -n "$properties" ] && [ "$chooses_settings" = yes ]; then
+    names spark.driver.defaultJavaOptions || spark_settings+=(--conf "spark.driver.defaultJavaOptions=$compile_quickly")
+    names spark.executor.defaultJavaOptions || spark_settings+=(--conf "spark.executor.defaultJavaOptions=$compile_what_repeats")
 fi
 
 [ -z "$properties" ] || spark_settings+=(--properties-file "$properties")

@@ -153,7 +153,10 @@ def test_the_real_files_on_two_workers_end_as_here_and_a_second_run_writes_nothi
     assert "16,084 written in 50 hours" in printed
     assert_same(lake, expected)
     workers = spark_cluster.servers.folder
-    assert {"worker_1", "worker_2"} == {path.parts[-4] for path in workers.glob("worker_*/app-*/*/stderr")}
+    executors = {path.parts[-4]: path.read_text() for path in workers.glob("worker_*/app-*/*/stderr")}
+    assert {"worker_1", "worker_2"} == set(executors)
+    # Java's compiler is told what to do on both sides.
+    assert all("-XX:Tier4InvocationThreshold=" in started for started in executors.values())
 
     runs, others = runs_and_others(lake)
     again = spark_cluster.run(output, "load_sales", *arguments)
