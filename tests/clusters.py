@@ -138,9 +138,19 @@ class Cluster:
 
 @contextmanager
 def standalone(
-    folder: Path, python: str, *, workers: int = 2, memory: str = "1g", settings: Sequence[str] = _SMALL
+    folder: Path,
+    python: str,
+    *,
+    workers: int = 2,
+    memory: str = "1g",
+    settings: Sequence[str] = _SMALL,
+    holds_to_core: bool = False,
 ) -> Iterator[Cluster]:
-    """A master and workers with a core and so much memory each. `python` is that of the executors."""
+    """A master and workers with a core and so much memory each. `python` is that of the executors.
+
+    To Spark, a core is a task at a time: what Java does beside takes others. With `holds_to_core` (on Linux), a worker
+    and all that it starts has one processor of the machine and no other, as in a container of that size.
+    """
     servers = Servers(folder)
     port, page = free_ports(2)
     master = f"spark://127.0.0.1:{port}"
@@ -150,10 +160,12 @@ def standalone(
         address = ["--host", "127.0.0.1", "--port", str(port), "--webui-port", str(page)]
         servers.start("master", [spark_class, "org.apache.spark.deploy.master.Master", *address], **quiet)
         servers.wait_until("the master answers", lambda: get(f"http://127.0.0.1:{page}/json/") is not None)
-        for name in [f"worker_{number}" for number in range(1, workers + 1)]:
+        for number in range(workers):
+            name = f"worker_{number + 1}"
             work = ["--work-dir", str(folder / name), "--cores", "1", "--memory", memory, "--webui-port", "0"]
             worker = [spark_class, "org.apache.spark.deploy.worker.Worker", "--host", "127.0.0.1", *work, master]
-            servers.start(name, worker, **quiet)
+            held = ["taskset", "--cpu-list", str(number)] if holds_to_core else []
+            servers.start(name, [*held, *worker], **quiet)
         servers.wait_until(
             "all workers are there",
             lambda: (get(f"http://127.0.0.1:{page}/json/") or {}).get("aliveworkers") == workers,
