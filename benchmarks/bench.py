@@ -62,7 +62,9 @@ class Bench:
         if job == OURS:
             command += [f"--transactions={sales}", f"--customers={customers}"]
         self._measure(name, command, lake)
-        report = json.loads(self.runs[name][-1].process.output.splitlines()[-1])
+        # Beside it stands what came on standard error.
+        printed = self.runs[name][-1].process.output.splitlines()
+        report = json.loads(next(line for line in reversed(printed) if line.startswith('{"run_id"')))
         self.reports.setdefault(name, []).append(report)
 
     def other(self, way: str, target: Path, sales: Path, customers: Path, name: str | None = None) -> None:
