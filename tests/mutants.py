@@ -204,7 +204,7 @@ MUTANTS = (
         "A forgotten customer is nowhere",
         "data files of older versions stay",
         "common/forgetting.py",
-        "        lake.vacuum(table, retain_hours=0)\n",
+        "        vacuum(lake, table, retain_hours=0)\n",
         "        pass\n",
         "test_forget_customer.py::test_a_customer_is_forgotten_everywhere_and_does_not_come_back",
     ),

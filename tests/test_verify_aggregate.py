@@ -13,6 +13,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from common.contract import AGGREGATE, CUSTOMERS, FORGOTTEN, REJECTED, RUNS, SALES, Table
+from common.maintenance import vacuum
 from common.tables import Lake
 from common.verification import Checked, compare_groups
 from jobs import load_sales, verify_aggregate
@@ -218,7 +219,7 @@ def test_maintenance_is_no_difference_and_vacuumed_versions_are_replaced_by_the_
     assert newer["sources"]["sales_version"] == 2
     assert f"There are newer versions ({SALES.name} 3, {CUSTOMERS.name} 1)" in newer["notes"][0]
 
-    checkup.as_tables.vacuum(SALES, retain_hours=0)
+    vacuum(checkup.as_tables, SALES, retain_hours=0)
     vacuumed = checkup.report(0)
     assert vacuumed["sources"]["sales_version"] > 2
     assert f"made of ({SALES.name} 2, {CUSTOMERS.name} 1) can no longer be read" in vacuumed["notes"][1]

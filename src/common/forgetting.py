@@ -17,6 +17,7 @@ from pyspark.sql import functions as F
 from common.contract import AGGREGATE, CUSTOMERS, FORGOTTEN, HOUR, OPTIONAL_TABLES, REJECTED, RUNS, SALES, Table
 from common.gold_contract import GOLD_TABLES
 from common.local_rows import local_rows
+from common.maintenance import vacuum
 from common.tables import Lake
 from common.values import hours_in
 
@@ -105,7 +106,7 @@ def purge(lake: Lake) -> None:
     for table in _ABOUT_CUSTOMERS:
         if lake.version(table) is None:
             continue
-        lake.vacuum(table, retain_hours=0)
+        vacuum(lake, table, retain_hours=0)
 
 
 def traces(lake: Lake, person: Person) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -16,12 +15,10 @@ from common.contract import HOUR, Relation, Table
 from common.delta_log import commit_infos, remove_log_without_commits
 from common.errors import SPARK_ERRORS, ConfigError, LakeConflictError, LakeError
 from common.integrity import check_table_files, flush_commit, repair_of
-from common.jvm import write_checkpoint
 from common.local_rows import no_rows
-from common.session import is_on_this_disk, property_of, set_property, unset_property
+from common.session import is_on_this_disk, property_of
 from common.statements import create_statement, hours_condition, quoted
 
-_CHECKS_RETENTION = "spark.databricks.delta.retentionDurationCheck.enabled"
 _IS_ADAPTIVE = "spark.sql.adaptive.enabled"
 _IS_CONFLICT = ("DELTA_CONCURRENT", "DELTA_METADATA_CHANGED", "DELTA_PROTOCOL_CHANGED", "DELTA_TABLE_ALREADY_EXISTS")
 IS_MISSING = {
@@ -117,6 +114,10 @@ class Lake:
                 return []
             raise
 
+    def look_again(self, table: Table) -> None:
+        """Forget what was seen of the table's commits: for after a step that made some by itself."""
+        self._seen.pop(table.name, None)
+
     def read(self, table: Table, version: int | None) -> DataFrame:
         """The table at a version, checked against the contract; empty where there is none (version None)."""
         if version is None:
@@ -191,68 +192,19 @@ class Lake:
                 finally:
                     self.spark.catalog.dropTempView(view)
 
-        return self._write(table, note, merge)
-
-    def check_may_maintain(self) -> None:
-        """Raise ConfigError where `compact` and `vacuum` are not possible."""
-        if not set_property(self.spark, _CHECKS_RETENTION, "false"):
-            raise ConfigError(
-                "This job sets properties of the session that serverless compute does not let it set: run it on a job "
-                "cluster. No table was changed."
-            )
-        unset_property(self.spark, _CHECKS_RETENTION)
-
-    def files_to_compact(self, table: Table) -> tuple[int, int]:
-        """How many data files share their hour (or, without hours, the table) with others, and how many there are."""
-        files = self.read(table, self.version(table)).inputFiles()
-        in_folder = Counter(file.rpartition("/")[0] for file in files)
-        return sum(count for count in in_folder.values() if count > 1), len(files)
-
-    def compact(self, table: Table, *, note: Mapping[str, object]) -> Commit | None:
-        """Put the data files of each hour together; changes no row. None where Delta finds that it does not pay."""
-
-        def optimize(carried: Carried) -> None:
-            with carried.as_properties(self.spark):
-                self.spark.sql(f"OPTIMIZE {self.name(table)}")
-
-        return self._write(table, note, optimize)
-
-    def old_files(self, table: Table, retain_hours: int) -> int:
-        """How many files `vacuum` would delete, as far as Delta lists them (up to a thousand). It lists folders, too,
-        which have no age in an object store.
-        """
-        listed = self.spark.sql(f"VACUUM {self.name(table)} RETAIN {int(retain_hours)} HOURS DRY RUN")
-        return listed.where(F.col("path").endswith(".parquet")).count()
-
-    def vacuum(self, table: Table, retain_hours: int) -> None:
-        """Delete every data file that no version has that was the newest within `retain_hours`, 0 for the newest alone;
-        older versions can then not be read.
-        """
-        self.spark.conf.set(_CHECKS_RETENTION, "false")
-        try:
-            self.spark.sql(f"VACUUM {self.name(table)} RETAIN {int(retain_hours)} HOURS").collect()
-        finally:
-            self.spark.conf.unset(_CHECKS_RETENTION)
-        self._seen.pop(table.name, None)
-
-    def write_checkpoint(self, table: Table) -> bool:
-        """Have the log's state stand in one file, as Delta has it every ten commits: what reads the table need not read
-        each commit before. False where it does, or where the platform offers no way.
-        """
-        version = self.version(table)
-        return write_checkpoint(self.spark, self.name(table), version) if version else False
+        return self.commit(table, note, merge)
 
     def replace(self, table: Table, rows: DataFrame, *, note: Mapping[str, object]) -> Commit | None:
         """Make the rows the whole content of the table."""
         self._check_columns(rows, table)
-        return self._write(table, note, lambda carried: self._writer(table, rows, carried).overwrite(F.lit(True)))
+        return self.commit(table, note, lambda carried: self._writer(table, rows, carried).overwrite(F.lit(True)))
 
     def append(
         self, table: Table, rows: DataFrame, *, note: Mapping[str, object], beside_others: bool = False
     ) -> Commit | None:
         """Add the rows, whose keys the caller knows not to be there; with `beside_others`, whoever else adds some."""
         self._check_columns(rows, table)
-        return self._write(
+        return self.commit(
             table, note, lambda carried: self._writer(table, rows, carried).append(), beside_others=beside_others
         )
 
@@ -266,7 +218,7 @@ class Lake:
             rows = rows.hint("rebalance" if is_adaptive else "repartition", F.col(HOUR))
         return carried.as_options(rows.writeTo(self.name(table)))
 
-    def _write(
+    def commit(
         self,
         table: Table,
         note: Mapping[str, object],

@@ -15,6 +15,7 @@ from common.contract import CUSTOMERS, LOGIC_VERSION, REJECTED, SALES, TABLES
 from common.errors import LakeError
 from common.gold_contract import GOLD_TABLES
 from common.gold_refresh import gold_tables_of, pinned_gold, refresh_gold
+from common.maintenance import check_may_maintain
 from common.refresh import refresh_aggregate
 from common.report import Reporter, RunReport
 from common.runs import record_run, versions_of_existing, work_on_lake
@@ -67,7 +68,7 @@ def _forget(lake: Lake, settings: ForgetSettings, report: RunReport, reporter: R
         said.append(", ".join(f"{count:,} rows in {table}" for table, count in report.removed.items()))
     if not settings.apply:
         return
-    lake.check_may_maintain()
+    check_may_maintain(lake.spark)
     with reporter.step("Refuse the customer from now on"):
         lake.create(TABLES)
         forgetting.refuse_from_now_on(lake, person, report.started_at.isoformat(), note)

@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 from pyspark.sql import SparkSession
 
-from common import id_index
+from common import id_index, maintenance
 from common.command import run_command
 from common.contract import LOGIC_VERSION, OPTIONAL_TABLES, SALE_IDS, TABLES
 from common.gold_contract import GOLD_TABLES
@@ -60,7 +60,7 @@ def _maintain(lake: Lake, settings: MaintainSettings, report: RunReport, reporte
     note = {"run_id": report.run_id, "job": JOB, "logic_version": LOGIC_VERSION}
     would = "would be " if settings.dry_run else ""
     if not settings.dry_run:
-        lake.check_may_maintain()
+        maintenance.check_may_maintain(lake.spark)
         with reporter.step("Index the ids of the sales"):
             report.take_commit(SALE_IDS, id_index.extend(lake, note))
     for table in _MAINTAINED:
@@ -68,17 +68,17 @@ def _maintain(lake: Lake, settings: MaintainSettings, report: RunReport, reporte
             if lake.version(table) is None:
                 said.append("not there")
                 continue
-            small, total = lake.files_to_compact(table)
+            small, total = maintenance.files_to_compact(lake, table)
             said.append(f"{small:,} of {total:,} files {would}put together")
             if small and not settings.dry_run:
-                report.take_commit(table, lake.compact(table, note=note))
-            old = lake.old_files(table, settings.retain_hours)
+                report.take_commit(table, maintenance.compact(lake, table, note=note))
+            old = maintenance.old_files(lake, table, settings.retain_hours)
             if old and not settings.dry_run:
-                lake.vacuum(table, settings.retain_hours)
+                maintenance.vacuum(lake, table, settings.retain_hours)
             said.append(
                 f"{old:,} files of older versions {would}deleted" if old else "none is old enough to be deleted"
             )
-            if not settings.dry_run and lake.write_checkpoint(table):
+            if not settings.dry_run and maintenance.write_checkpoint(lake, table):
                 said.append("a checkpoint written")
     if not settings.dry_run:
         with reporter.step("Record the run"):
