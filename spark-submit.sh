@@ -244,8 +244,7 @@ compile_what_repeats="-XX:Tier4InvocationThreshold=50000 -XX:Tier4MinInvocationT
 # Where one process plans and works on rows, code that plans is never taken up: see conf/java-compiler.json. Java says on
 # standard output that it read the file, if it may.
 compile_rows_only() {
-    java_options="-XX:+UnlockDiagnosticVMOptions -XX:CompilerDirectivesFile=$home/conf/java-compiler.json -XX:-DisplayVMOutput \
-$compile_what_repeats$java_options"
+    java_options="-XX:+UnlockDiagnosticVMOptions -XX:CompilerDirectivesFile=$home/conf/java-compiler.json -XX:-DisplayVMOutput $java_options"
 }
 
 # What s3a:// needs. Clusters bring Hadoop's connector in their own version, and are given the log store.
@@ -264,13 +263,16 @@ fi
 
 # What suits the work: see docs/performance.md. A file of Spark properties of one's own is left as it is.
 spark_settings=()
-java_options=""
+set_unless_named() { # name, value
+    names "$1" || spark_settings+=(--conf "$1=$2")
+}
 if [ "$chooses_settings/$runs_on" = yes/machine ]; then
     work=large
     if [ "$job" = load_sales ]; then
         work=$("$PYSPARK_PYTHON" -m common.sizing ${job_options[@]+"${job_options[@]}"} 2>/dev/null) || work=large
     fi
     collector=-XX:+UseParallelGC
+    java_options=$compile_what_repeats
     if [ "$work" = small ]; then
         collector=-XX:+UseSerialGC
         java_options=$compile_quickly
@@ -292,14 +294,13 @@ if [ "$chooses_settings/$runs_on" = yes/machine ]; then
     esac
     spark_settings+=(--conf "spark.driver.defaultJavaOptions=$java_options")
 elif [ -n "$properties" ] && [ "$chooses_settings" = yes ]; then
-    names spark.driver.defaultJavaOptions || spark_settings+=(--conf "spark.driver.defaultJavaOptions=$compile_quickly")
-    names spark.executor.defaultJavaOptions || spark_settings+=(--conf "spark.executor.defaultJavaOptions=$compile_what_repeats")
+    set_unless_named spark.driver.defaultJavaOptions "$compile_quickly"
+    set_unless_named spark.executor.defaultJavaOptions "$compile_what_repeats"
 fi
 
 [ -z "$properties" ] || spark_settings+=(--properties-file "$properties")
-names spark.sql.extensions || spark_settings+=(--conf spark.sql.extensions=io.delta.sql.DeltaSparkSessionExtension)
-names spark.sql.catalog.spark_catalog ||
-    spark_settings+=(--conf spark.sql.catalog.spark_catalog=org.apache.spark.sql.delta.catalog.DeltaCatalog)
+set_unless_named spark.sql.extensions io.delta.sql.DeltaSparkSessionExtension
+set_unless_named spark.sql.catalog.spark_catalog org.apache.spark.sql.delta.catalog.DeltaCatalog
 
 # The driver in a container of the cluster, which has neither .venv, conf/ nor variables of ours.
 driver_on_cluster() {
