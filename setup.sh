@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Sets up, once, what the project needs, all of it inside .venv/: the Python packages of a lock with hashes, and Delta's
-# JARs with their checksums. Finds a Java. Run it by itself, or source it for the variables it exports.
+# Sets up, once, what the project needs, all of it inside .venv/: the Python packages of a lock with hashes, Delta's
+# JARs with their checksums, and what is compiled from src/scala. Finds a Java. Run it by itself, or source it for the variables
+# it exports.
 #
 #   ./setup.sh         what the jobs need
 #   ./setup.sh --dev   what the tests need besides
@@ -144,22 +145,28 @@ setup_jars() { # lock file, folder in .venv
     rm -rf "$folder/ivy" "$folder/ivy.xml" "$folder/ivy.log"
 }
 
-# What s3a:// needs: S3_JARS, and S3_LOG_STORE, compiled once by the compiler that comes with Spark.
-setup_s3() {
-    local source="$setup_home/src/scala/ConditionalPutLogStore.scala"
+# What Hadoop and Delta lack, compiled once by the compiler that comes with Spark; SETUP_COMPILED names the JAR.
+setup_compiled() { # name of the source in src/scala
+    local source="$setup_home/src/scala/$1.scala"
     local key classpath
-    setup_jars "$setup_home/conf/jars-s3.lock" s3-jars
     key=$(cat "$source" "$setup_home/conf/jars.lock" "$setup_home/requirements.lock" | cksum | tr -d ' ')
-    S3_LOG_STORE="$setup_venv/s3-jars/conditional-put-log-store-$key.jar"
-    if [ ! -f "$S3_LOG_STORE" ]; then
-        echo "setup: compiling the log store for s3a:// (once)" >&2
-        classpath=$(printf '%s:' "$SPARK_HOME"/jars/hadoop-client-api-*.jar "$SPARK_HOME"/jars/scala-library-*.jar "$setup_venv"/delta-jars/delta-storage-*.jar)
-        "$JAVA_HOME/bin/java" -cp "$SPARK_HOME/jars/*" scala.tools.nsc.Main -release 17 -nobootcp -cp "$classpath" \
-            -d "$S3_LOG_STORE.$$.jar" "$source" >&2 ||
-            setup_fail "the log store for s3a:// could not be compiled; the lines above say why."
-        mv "$S3_LOG_STORE.$$.jar" "$S3_LOG_STORE"
-    fi
+    SETUP_COMPILED="$setup_venv/compiled/$1-$key.jar"
+    [ ! -f "$SETUP_COMPILED" ] || return 0
+    echo "setup: compiling src/scala/$1.scala (once)" >&2
+    mkdir -p "$setup_venv/compiled"
+    classpath=$(printf '%s:' "$SPARK_HOME"/jars/hadoop-client-api-*.jar "$SPARK_HOME"/jars/scala-library-*.jar "$setup_venv"/delta-jars/delta-storage-*.jar)
+    "$JAVA_HOME/bin/java" -cp "$SPARK_HOME/jars/*" scala.tools.nsc.Main -release 17 -nobootcp -cp "$classpath" \
+        -d "$SETUP_COMPILED.$$.jar" "$source" >&2 ||
+        setup_fail "src/scala/$1.scala could not be compiled; the lines above say why."
+    mv "$SETUP_COMPILED.$$.jar" "$SETUP_COMPILED"
+}
+
+# What s3a:// needs: S3_JARS, and S3_LOG_STORE.
+setup_s3() {
+    setup_jars "$setup_home/conf/jars-s3.lock" s3-jars
     S3_JARS="$SETUP_JARS"
+    setup_compiled ConditionalPutLogStore
+    S3_LOG_STORE="$SETUP_COMPILED"
     export S3_JARS S3_LOG_STORE
 }
 
@@ -170,7 +177,9 @@ setup_all() { # lock file
     setup_java
     setup_jars "$setup_home/conf/jars.lock" delta-jars
     DELTA_JARS="$SETUP_JARS"
-    export DELTA_JARS
+    setup_compiled LocalFiles
+    LOCAL_FILES="$SETUP_COMPILED"
+    export DELTA_JARS LOCAL_FILES
 }
 
 case "${1:-}" in

@@ -208,7 +208,7 @@ fi
 # from then on. It archives none where a folder with files is on the class path, as conf/ would be.
 share_classes() {
     local key archive finished
-    key=$( (cat "$JAVA_HOME/release" "$home/conf/jars.lock" "$home/requirements.lock" && printf %s "$our_jars") 2>/dev/null | cksum | tr -d ' ')
+    key=$( (cat "$JAVA_HOME/release" "$home/conf/jars.lock" "$home/requirements.lock" && printf %s "$LOCAL_FILES $our_jars") 2>/dev/null | cksum | tr -d ' ')
     archive="$home/.venv/classes-$key.jsa"
     for finished in "$archive".*[0-9]; do
         # Written by the process of that number, unless it is still at it. Only a run that did its work has seen the
@@ -329,7 +329,9 @@ py_files=$more_py_files
 travels=()
 if [ "$runs_on" = machine ]; then
     # One process: what it needs is on its class path, and nothing has to travel.
-    class_path="${our_jars//,/:}${our_jars:+${class_path:+:}}$class_path"
+    class_path="$LOCAL_FILES${our_jars:+:${our_jars//,/:}}${class_path:+:$class_path}"
+    set_unless_named spark.hadoop.fs.file.impl saleslakehouse.LocalFiles
+    set_unless_named spark.hadoop.fs.AbstractFileSystem.file.impl saleslakehouse.LocalFilesOfLog
     travels+=(--conf "spark.sql.warehouse.dir=$home/.venv/spark-warehouse")
     [ -z "$more_archives" ] || travels+=(--archives "$more_archives")
 else

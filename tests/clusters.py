@@ -89,7 +89,7 @@ def wait_until(what: str, is_so: Callable[[], bool], is_possible: Callable[[], b
 
 def without_ours() -> dict[str, str]:
     """The environment without any variable of the project's or of Spark's."""
-    ours = ("SALES_", "PYSPARK", "SPARK", "PYTHONPATH", "DELTA_JARS")
+    ours = ("SALES_", "PYSPARK", "SPARK", "PYTHONPATH", "DELTA_JARS", "LOCAL_FILES")
     return {key: value for key, value in os.environ.items() if not key.startswith(ours)}
 
 

@@ -16,11 +16,13 @@ SCRIPT = ROOT / "spark-submit.sh"
 JOBS = sorted(path.stem for path in (ROOT / "src" / "jobs").glob("[a-z]*.py"))
 
 
-def submit(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run the script in a folder, with no terminal and no variable of ours."""
+def submit(*arguments: str, folder: Path, programs: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the script in a folder, with no terminal and no variable of ours; `programs` are found before others."""
     environment = {
         key: value for key, value in os.environ.items() if not key.startswith(("SALES_", "PYSPARK", "SPARK"))
     }
+    if programs:
+        environment["PATH"] = f"{programs}:{environment['PATH']}"
     command = [str(SCRIPT), *arguments]
     return subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL
@@ -70,10 +72,21 @@ def test_make_sample_makes_the_same_files_for_the_same_seed(tmp_path: Path) -> N
 
 
 @pytest.mark.battery
-def test_the_first_command_makes_a_lake_and_the_second_changes_nothing(tmp_path: Path) -> None:
-    first = submit(folder=tmp_path)
+def test_the_first_command_makes_a_lake_and_the_second_changes_nothing(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    programs = tmp_path_factory.mktemp("programs")
+    for name in ("chmod", "readlink"):
+        (programs / name).write_text(f'#!/bin/sh\necho {name} "$@" >>{programs}/started\nexec /bin/{name} "$@"\n')
+        (programs / name).chmod(0o755)
+    first = submit(folder=tmp_path, programs=programs)
     assert first.returncode == 0, first.stdout
     assert "5,000" in first.stdout
+    # Files have the permissions that Hadoop gives them, without a program started for each.
+    assert not (programs / "started").exists()
+    written = [path for path in (tmp_path / "lake").rglob("*") if path.name != ".lock"]
+    assert {path.stat().st_mode & 0o777 for path in written if path.is_file()} == {0o644}
+    assert {path.stat().st_mode & 0o777 for path in written if path.is_dir()} == {0o755}
     # A collector of one's own takes the place of the one that the script chooses; Java refuses two. What Java says for
     # itself, such as that it runs out of room for compiled code, is not in the midst of the report.
     own_java = "-XX:+UseG1GC -XX:+PrintCommandLineFlags"

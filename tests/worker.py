@@ -29,8 +29,10 @@ def submit_arguments(warehouse: Path, *more: str) -> str:
     """PYSPARK_SUBMIT_ARGS for a session as spark-submit.sh starts it, but sized for tables of a few rows: few tasks,
     and expressions interpreted, since to compile them takes longer than to run them (the tests of the script compile).
     """
-    jars = os.environ["DELTA_JARS"].replace(",", ":")
+    jars = f"{os.environ['LOCAL_FILES']}:{os.environ['DELTA_JARS'].replace(',', ':')}"
     settings = {
+        "spark.hadoop.fs.file.impl": "saleslakehouse.LocalFiles",
+        "spark.hadoop.fs.AbstractFileSystem.file.impl": "saleslakehouse.LocalFilesOfLog",
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
         "spark.sql.shuffle.partitions": "2",
