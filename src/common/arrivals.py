@@ -9,12 +9,20 @@ from common.contract import Feed
 from common.id_index import id_hash
 
 NEW, CORRECTED, UNCHANGED, DUPLICATE, REJECTED = "new", "corrected", "unchanged", "duplicate", "rejected"
+# Up to so many keys are sent to every task instead of sorting what they are looked for in.
+MOST_BROADCAST = 200_000
 
 
-def repeated_keys(rows: DataFrame, feed: Feed) -> DataFrame:
-    """The hashes of keys that more than one row has; two keys may share one, and seem to be repeated."""
+def repeated_keys(rows: DataFrame, feed: Feed) -> DataFrame | None:
+    """The hashes of keys that more than one row has, None where each has its own; two keys may share a hash, and seem
+    to be repeated.
+    """
     hashes = rows.select(id_hash(feed.key)).groupBy("id_hash").agg(F.count(F.lit(1)).alias("rows"))
-    return hashes.where("rows > 1").select("id_hash")
+    repeated = hashes.where("rows > 1").select("id_hash")
+    times = repeated.count()
+    if not times:
+        return None
+    return F.broadcast(repeated) if times <= MOST_BROADCAST else repeated
 
 
 def with_relations(rows: DataFrame, feed: Feed, *, is_alone: bool) -> DataFrame:

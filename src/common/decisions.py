@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -20,12 +21,10 @@ from common.ledger import FeedLedger, RuleCount
 from common.local_rows import no_rows
 from common.quality import QualityRules
 from common.session import give_back, keep
+from common.side_by_side import side_by_side
 from common.statements import hours_condition
 from common.tables import Lake
 from common.values import hour_at, hour_of, hours_in
-
-# Up to so many keys are sent to every task instead of sorting what they are looked for in.
-_MOST_BROADCAST = 200_000
 
 
 @dataclass(frozen=True)
@@ -72,9 +71,13 @@ def decide(
     rows = intake.accepted
     if is_of_sales:
         rows = arrivals.with_known_customer(rows, *customers).withColumn(HOUR, hour_of(F.col("TRANSACTION_DATE")))
-        held_hours = [] if version is None else _hours_holding(lake, version, intake)
+        repeated, held_hours = side_by_side(
+            partial(arrivals.repeated_keys, intake.accepted, feed), partial(_hours_holding, lake, version, intake)
+        )
         held = held.where(hours_condition(HOUR, held_hours))
-    outcomes = _outcomes(rows, held, feed, rules)
+    else:
+        repeated = arrivals.repeated_keys(rows, feed)
+    outcomes = _outcomes(rows, held, feed, rules, repeated)
     if version is not None:
         # Beside nothing held, there is nothing to look up, and the rows are kept already.
         keep(outcomes)
@@ -112,16 +115,15 @@ def no_changes(lake: Lake, table: Table) -> DataFrame:
     return no_rows(lake.spark, f"{table.ddl}, current_values struct<{values}>")
 
 
-def _outcomes(rows: DataFrame, held: DataFrame, feed: Feed, rules: QualityRules) -> DataFrame:
+def _outcomes(
+    rows: DataFrame, held: DataFrame, feed: Feed, rules: QualityRules, repeated: DataFrame | None
+) -> DataFrame:
     """The rows with their outcome. Most keys have one row, which needs no look at others, and so no sort."""
-    repeated = arrivals.repeated_keys(rows, feed)
-    times = repeated.count()
-    if not times:
+    if repeated is None:
         return _outcomes_of(rows, held, feed, rules, is_alone=True)
-    keys = F.broadcast(repeated) if times <= _MOST_BROADCAST else repeated
     hashed = rows.withColumn("id_hash", id_hash(feed.key))
-    alone = hashed.join(keys, on="id_hash", how="left_anti").drop("id_hash")
-    together = hashed.join(keys, on="id_hash", how="left_semi").drop("id_hash")
+    alone = hashed.join(repeated, on="id_hash", how="left_anti").drop("id_hash")
+    together = hashed.join(repeated, on="id_hash", how="left_semi").drop("id_hash")
     return _outcomes_of(alone, held, feed, rules, is_alone=True).unionByName(
         _outcomes_of(together, held, feed, rules, is_alone=False)
     )
@@ -251,14 +253,16 @@ def _broken_rules(outcomes: DataFrame, by_rules: dict[tuple[str, ...], int], int
     return broken
 
 
-def _hours_holding(lake: Lake, version: int, intake: Intake) -> list[datetime]:
+def _hours_holding(lake: Lake, version: int | None, intake: Intake) -> list[datetime]:
     """The hours in which the lake may hold any id of the rows: from the index of ids, or else from a look at one narrow
-    column of every hour.
+    column of every hour. None where it has no sales (`version` None).
     """
+    if version is None:
+        return []
     key = intake.feed.key
 
     def hours_of(held: DataFrame, keys: DataFrame) -> list[datetime]:
-        if intake.rows_read <= _MOST_BROADCAST:
+        if intake.rows_read <= arrivals.MOST_BROADCAST:
             keys = F.broadcast(keys)
         return hours_in(held.join(keys, on=keys.columns, how="left_semi"))
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
+from typing import Any
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -18,9 +20,10 @@ from common.commits import Commit
 from common.contract import AGGREGATE, CUSTOMERS, HOUR, SALES, Table
 from common.errors import SPARK_ERRORS, LakeError
 from common.session import give_back, keep, kept
+from common.side_by_side import side_by_side
 from common.statements import hours_condition
+from common.sums import by_hour, sums_of_aggregate, sums_of_sales
 from common.tables import Lake
-from common.values import hour_at
 
 # Commits that move rows between files, or drop old files, and change no row.
 _MAINTENANCE = {"OPTIMIZE", "VACUUM START", "VACUUM END"}
@@ -99,9 +102,12 @@ def refresh_aggregate(lake: Lake, note: Mapping[str, object]) -> Refreshed:
     hours = sorted(per_hour)
     if not hours:
         return Refreshed(None, [], 0, None)
-    commit = _merge_groups(lake, sources, groups, hours, note)
+    condition = hours_condition(HOUR, hours)
+    commit, sold = side_by_side(
+        partial(_merge_groups, lake, sources, groups, hours, note), partial(_sums_of_sales, lake, sources, condition)
+    )
     give_back(groups)
-    if _groups_by_hour(lake, sources, hours_condition(HOUR, hours)) is None:
+    if _groups_by_hour(lake, condition, sold) is None:
         return _refresh_whole(lake, sources, note, reason="its sums did not agree with those of the sales")
     return Refreshed(None, hours, sum(per_hour.values()), commit)
 
@@ -226,7 +232,7 @@ def _merge_recomputed(
 def _refresh_whole(lake: Lake, sources: Sources, note: Mapping[str, object], *, reason: str) -> Refreshed:
     rows = aggregate_sales(lake.read(SALES, sources.sales_version), lake.read(CUSTOMERS, sources.customers_version))
     commit = lake.replace(AGGREGATE, rows, note={**note, **sources.as_note(AGGREGATE)})
-    per_hour = _groups_by_hour(lake, sources, "true")
+    per_hour = _groups_by_hour(lake, "true", _sums_of_sales(lake, sources, "true"))
     if per_hour is None:
         raise LakeError(
             f"{lake.place(AGGREGATE)} does not add up: its rows, units or amount are not those of {lake.place(SALES)}, "
@@ -276,25 +282,19 @@ def _commits_since(lake: Lake, table: Table, version: int, at: str, now: int) ->
     return [commit for commit in since if commit.operation not in _MAINTENANCE]
 
 
-def _groups_by_hour(lake: Lake, sources: Sources, condition: str) -> dict[datetime, int] | None:
+def _sums_of_sales(lake: Lake, sources: Sources, condition: str) -> dict[datetime, tuple[Any, ...]]:
+    return by_hour(sums_of_sales(lake.read(SALES, sources.sales_version).where(condition)))
+
+
+def _groups_by_hour(lake: Lake, condition: str, sold: dict[datetime, tuple[Any, ...]]) -> dict[datetime, int] | None:
     """How many groups the aggregate has in each of the hours for which the SQL `condition` is true; None where the
-    rows, units or money of one of them are not those of the sales.
+    sums of one of them are not those of the sales, `sold`.
     """
-    hour, none = F.unix_seconds(HOUR).alias("second"), F.lit(None).cast("bigint")
-    amount = F.sum(F.col("QUANTITY") * F.col("PRICE")).cast("decimal(38,2)")
-    sales = lake.read(SALES, sources.sales_version).where(condition).groupBy(hour)
-    aggregate = lake.read(AGGREGATE, lake.version(AGGREGATE)).where(condition).groupBy(hour)
-    sold = sales.agg(none.alias("groups"), F.count(F.lit(1)), F.sum("QUANTITY"), amount)
-    held = aggregate.agg(F.count(F.lit(1)), F.sum("TRANSACTION_COUNT"), F.sum("QUANTITY"), F.sum("AMOUNT"))
-    sums: dict[bool, dict[int, tuple[object, ...]]] = {True: {}, False: {}}
-    groups: dict[datetime, int] = {}
-    for second, count, *values in sold.union(held).collect():
-        sums[count is None][second] = tuple(values)
-        if count is not None:
-            groups[hour_at(second)] = count
-    return groups if sums[True] == sums[False] else None
+    held = by_hour(sums_of_aggregate(lake.read(AGGREGATE, lake.version(AGGREGATE)).where(condition)))
+    if {hour: sums for hour, (*sums, _) in held.items()} != {hour: [*sums] for hour, sums in sold.items()}:
+        return None
+    return {hour: groups for hour, (*_, groups) in held.items()}
 
 
 def _per_hour(groups: DataFrame) -> dict[datetime, int]:
-    counts = groups.groupBy(F.unix_seconds(HOUR).alias("second")).count().collect()
-    return {hour_at(row["second"]): row["count"] for row in counts}
+    return {hour: rows for hour, (rows,) in by_hour(groups.groupBy(HOUR).count()).items()}

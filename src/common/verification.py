@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 from common.contract import AGGREGATE, CUSTOMERS, HOUR, SALES, Table
 from common.findings import EXAMPLES_KEPT, NOT_SHOWN, Cell, Difference, Finding
 from common.refresh import Sources, pin_sources, recorded_sources, why_not_incremental
+from common.sums import sums_of_aggregate, sums_of_sales
 from common.tables import Lake
 
 
@@ -127,16 +128,7 @@ def compare_rows(stored: DataFrame, expected: DataFrame, table: Table) -> Checke
 
 def compare_sums(aggregate: DataFrame, sales: DataFrame) -> Checked:
     """Compare rows, units and money of every hour in the aggregate with those in the sales."""
-    held = aggregate.groupBy(HOUR).agg(
-        F.try_sum("TRANSACTION_COUNT").alias("rows"),
-        F.try_sum("QUANTITY").alias("units"),
-        F.try_sum("AMOUNT").cast("decimal(38,2)").alias("amount"),
-    )
-    sold = sales.groupBy(HOUR).agg(
-        F.count(F.lit(1)).alias("rows"),
-        F.try_sum("QUANTITY").alias("units"),
-        F.try_sum(F.col("QUANTITY") * F.col("PRICE")).cast("decimal(38,2)").alias("amount"),
-    )
+    held, sold = sums_of_aggregate(aggregate).drop("groups"), sums_of_sales(sales)
     return _compare(held, sold, AGGREGATE, (HOUR,), "hours whose sums are not those of the sales")
 
 

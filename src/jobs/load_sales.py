@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from functools import reduce
+from functools import partial, reduce
 
 from pyspark.sql import DataFrame, SparkSession
 
@@ -32,6 +31,7 @@ from common.report import Reporter, RunReport
 from common.runs import check_no_commit_is_lost, record_run, versions_of, work_on_lake
 from common.session import check_session
 from common.settings import Settings
+from common.side_by_side import side_by_side
 from common.tables import Lake
 
 JOB = "load_sales"
@@ -88,9 +88,10 @@ def _decide(
         held.callback(intake.release)
         return intake
 
-    with reporter.step("Read and check both feeds") as said, ThreadPoolExecutor(max_workers=2) as pool:
-        # Side by side: with small files, most of the time goes into planning, which is done by one thread.
-        customers_read, sales_read = pool.map(read, (CUSTOMERS_FEED, TRANSACTIONS), (CUSTOMERS, SALES))
+    with reporter.step("Read and check both feeds") as said:
+        customers_read, sales_read = side_by_side(
+            partial(read, CUSTOMERS_FEED, CUSTOMERS), partial(read, TRANSACTIONS, SALES)
+        )
         for intake in (customers_read, sales_read):
             said.append(
                 f"{intake.rows_read:,} {intake.feed.name} in {len(intake.files):,} files, {intake.skipped:,} skipped"

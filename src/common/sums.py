@@ -1,0 +1,37 @@
+"""Rows, units and money of every hour: what the aggregate must have of the sales."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from common.contract import HOUR
+from common.values import hour_at
+
+
+def sums_of_sales(sales: DataFrame) -> DataFrame:
+    """One row per hour with sales; a sum that is too large is null."""
+    return sales.groupBy(HOUR).agg(
+        F.count(F.lit(1)).alias("rows"),
+        F.try_sum("QUANTITY").alias("units"),
+        F.try_sum(F.col("QUANTITY") * F.col("PRICE")).cast("decimal(38,2)").alias("amount"),
+    )
+
+
+def sums_of_aggregate(aggregate: DataFrame) -> DataFrame:
+    """The same of the aggregate, and after it the number of its rows, `groups`."""
+    return aggregate.groupBy(HOUR).agg(
+        F.try_sum("TRANSACTION_COUNT").alias("rows"),
+        F.try_sum("QUANTITY").alias("units"),
+        F.try_sum("AMOUNT").cast("decimal(38,2)").alias("amount"),
+        F.count(F.lit(1)).alias("groups"),
+    )
+
+
+def by_hour(rows: DataFrame) -> dict[datetime, tuple[Any, ...]]:
+    """The other columns of each row, by its hour; for rows of which there is one an hour."""
+    others = [name for name in rows.columns if name != HOUR]
+    return {hour_at(second): tuple(values) for second, *values in rows.select(F.unix_seconds(HOUR), *others).collect()}
