@@ -7,6 +7,13 @@ set -euo pipefail
 
 home=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
+# Schedulers and containers often name no language, and there Java writes ? for each letter of a path that is not ASCII.
+case "$(locale charmap 2>/dev/null)" in
+ANSI_X3.4-1968 | US-ASCII)
+    if locale -a 2>/dev/null | grep -qix -e c.utf8 -e c.utf-8; then export LC_ALL=C.UTF-8; fi
+    ;;
+esac
+
 jobs() {
     local file
     for file in "$home"/src/jobs/[a-z]*.py; do

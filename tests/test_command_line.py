@@ -17,9 +17,14 @@ JOBS = sorted(path.stem for path in (ROOT / "src" / "jobs").glob("[a-z]*.py"))
 
 
 def submit(*arguments: str, folder: Path, programs: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Run the script in a folder, with no terminal and no variable of ours; `programs` are found before others."""
+    """Run the script in a folder, as a scheduler does, with no terminal, no language and no variable of ours.
+
+    `programs` are found before others of the same name.
+    """
     environment = {
-        key: value for key, value in os.environ.items() if not key.startswith(("SALES_", "PYSPARK", "SPARK"))
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith(("SALES_", "PYSPARK", "SPARK", "LANG", "LC_"))
     }
     if programs:
         environment["PATH"] = f"{programs}:{environment['PATH']}"
@@ -72,32 +77,32 @@ def test_make_sample_makes_the_same_files_for_the_same_seed(tmp_path: Path) -> N
 
 
 @pytest.mark.battery
-def test_the_first_command_makes_a_lake_and_the_second_changes_nothing(
-    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    programs = tmp_path_factory.mktemp("programs")
+def test_the_first_command_makes_a_lake_and_the_second_changes_nothing(tmp_path: Path) -> None:
+    folder, programs = tmp_path / "Läden", tmp_path / "programs"
+    folder.mkdir()
+    programs.mkdir()
     for name in ("chmod", "readlink"):
         (programs / name).write_text(f'#!/bin/sh\necho {name} "$@" >>{programs}/started\nexec /bin/{name} "$@"\n')
         (programs / name).chmod(0o755)
-    first = submit(folder=tmp_path, programs=programs)
+    first = submit(folder=folder, programs=programs)
     assert first.returncode == 0, first.stdout
     assert "5,000" in first.stdout
     # Files have the permissions that Hadoop gives them, without a program started for each.
     assert not (programs / "started").exists()
-    written = [path for path in (tmp_path / "lake").rglob("*") if path.name != ".lock"]
+    written = [path for path in (folder / "lake").rglob("*") if path.name != ".lock"]
     assert {path.stat().st_mode & 0o777 for path in written if path.is_file()} == {0o644}
     assert {path.stat().st_mode & 0o777 for path in written if path.is_dir()} == {0o755}
     # A collector of one's own takes the place of the one that the script chooses; Java refuses two. What Java says for
     # itself, such as that it runs out of room for compiled code, is not in the midst of the report.
     own_java = "-XX:+UseG1GC -XX:+PrintCommandLineFlags"
-    second = submit("--json", "--driver-java-options", own_java, folder=tmp_path)
+    second = submit("--json", "--driver-java-options", own_java, folder=folder)
     assert second.returncode == 0, second.stdout
     assert f"-XX:ReservedCodeCacheSize={240 * 2**20} " in second.stderr
     assert json.loads(second.stdout)["changed_nothing"]
-    assert arrow(str(tmp_path / "lake" / "sales_data_partitioned")).num_rows == 5000
-    assert {path.name for path in tmp_path.iterdir()} == {"data", "lake"}
+    assert arrow(str(folder / "lake" / "sales_data_partitioned")).num_rows == 5000
+    assert {path.name for path in folder.iterdir()} == {"data", "lake"}
     # With the settings of large runs, of which Java would say on standard output what it has read.
-    verified = submit("verify_aggregate", "--json", folder=tmp_path)
+    verified = submit("verify_aggregate", "--json", folder=folder)
     assert verified.returncode == 0, verified.stdout
     assert json.loads(verified.stdout)["findings"] == []
 
