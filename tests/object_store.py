@@ -40,7 +40,7 @@ class Jars:
         script = (
             f"source {shlex.quote(str(ROOT / 'setup.sh'))} requirements-dev.lock && setup_s3 && "
             f"setup_jars {shlex.quote(str(ROOT / 'tests' / 's3proxy.lock'))} s3proxy-jars && "
-            'echo "$DELTA_JARS,$S3_JARS,$S3_LOG_STORE" && echo "$SETUP_JARS,$SPARK_HOME/jars/*"'
+            'echo "$LOCAL_FILES,$DELTA_JARS,$S3_JARS,$S3_LOG_STORE" && echo "$SETUP_JARS,$SPARK_HOME/jars/*"'
         )
         done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
