@@ -210,7 +210,7 @@ class Run:
 
     def kill(self, which: str) -> str:
         """Kill the `group`, or only the `python` or the `java` in it where there is one yet; returns which it was."""
-        victims = [] if which == "group" else [pid for pid, kind in self._members() if kind == which]
+        victims = [] if which == "group" else [pid for pid, kind in _members_of(self.process.pid) if kind == which]
         with suppress(ProcessLookupError):
             for pid in victims:
                 os.kill(pid, signal.SIGKILL)
@@ -219,22 +219,24 @@ class Run:
         assert self.ends_within(_PATIENCE), f"the JVM lives on {_PATIENCE:.0f} s after its {which} was killed"
         return which if victims else "group"
 
-    def _members(self) -> Iterator[tuple[int, str]]:
-        """The living processes of the group: java, python (the job itself) or other."""
-        listed = subprocess.run(
-            ["ps", "-A", "-ww", "-o", "pid=,pgid=,stat=,args="], capture_output=True, text=True, check=True
-        )
-        for line in listed.stdout.splitlines():
-            pid, group, state, arguments = line.split(maxsplit=3)
-            if int(group) == self.process.pid and not state.startswith("Z"):
-                yield int(pid), _kind(arguments)
 
-    def assert_nothing_lives_on(self) -> None:
-        """Python processes that lost their JVM end by themselves."""
-        deadline = time.monotonic() + _PATIENCE
-        while members := list(self._members()):
-            assert time.monotonic() < deadline, f"left over {_PATIENCE:.0f} s after the kill: {members}"
-            time.sleep(0.1)
+def assert_nothing_lives_on(group: int) -> None:
+    """Wait until each process of a killed group is gone: a JVM takes a while; Python ends by itself without its own."""
+    deadline = time.monotonic() + _PATIENCE
+    while members := list(_members_of(group)):
+        assert time.monotonic() < deadline, f"left over {_PATIENCE:.0f} s after the kill: {members}"
+        time.sleep(0.1)
+
+
+def _members_of(group: int) -> Iterator[tuple[int, str]]:
+    """The living processes of a group: java, python (the job itself) or other."""
+    listed = subprocess.run(
+        ["ps", "-A", "-ww", "-o", "pid=,pgid=,stat=,args="], capture_output=True, text=True, check=True
+    )
+    for line in listed.stdout.splitlines():
+        pid, group_of_it, state, arguments = line.split(maxsplit=3)
+        if int(group_of_it) == group and not state.startswith("Z"):
+            yield int(pid), _kind(arguments)
 
 
 def _kind(arguments: str) -> str:

@@ -23,6 +23,7 @@ from killing import (
     Command,
     Rows,
     Run,
+    assert_nothing_lives_on,
     assert_same,
     assert_whole,
     contents,
@@ -100,6 +101,7 @@ def _kill_once_sales_are_merged(worker: Worker, lake: Path) -> None:
         time.sleep(0.005)
     os.killpg(worker.process.pid, signal.SIGKILL)
     worker.process.wait()
+    assert_nothing_lives_on(worker.process.pid)
 
 
 @pytest.mark.battery
@@ -140,7 +142,7 @@ def test_kills(bench: Workbench, battery: Battery) -> None:
             assert_same(bench.lake, after)
             assert_equals_recompute(bench)
             for run in runs:
-                run.assert_nothing_lives_on()
+                assert_nothing_lives_on(run.process.pid)
         shutil.rmtree(bench.lake)
         kills += in_chain
         _LOG.info("%d of %d kills: %s", len(kills), rounds, in_chain)
