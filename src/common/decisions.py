@@ -255,7 +255,7 @@ def _broken_rules(outcomes: DataFrame, by_rules: dict[tuple[str, ...], int], int
 
 def _hours_holding(lake: Lake, version: int | None, intake: Intake) -> list[datetime]:
     """The hours in which the lake may hold any id of the rows: from the index of ids, or else from a look at one narrow
-    column of every hour. None where it has no sales (`version` None).
+    column of every hour; no hour where it has no sales (`version` None).
     """
     if version is None:
         return []

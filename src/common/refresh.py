@@ -282,16 +282,16 @@ def _commits_since(lake: Lake, table: Table, version: int, at: str, now: int) ->
     return [commit for commit in since if commit.operation not in _MAINTENANCE]
 
 
-def _sums_of_sales(lake: Lake, sources: Sources, condition: str) -> dict[datetime, tuple[Any, ...]]:
+def _sums_of_sales(lake: Lake, sources: Sources, condition: str) -> dict[datetime, list[Any]]:
     return by_hour(sums_of_sales(lake.read(SALES, sources.sales_version).where(condition)))
 
 
-def _groups_by_hour(lake: Lake, condition: str, sold: dict[datetime, tuple[Any, ...]]) -> dict[datetime, int] | None:
+def _groups_by_hour(lake: Lake, condition: str, sold: dict[datetime, list[Any]]) -> dict[datetime, int] | None:
     """How many groups the aggregate has in each of the hours for which the SQL `condition` is true; None where the
     sums of one of them are not those of the sales, `sold`.
     """
     held = by_hour(sums_of_aggregate(lake.read(AGGREGATE, lake.version(AGGREGATE)).where(condition)))
-    if {hour: sums for hour, (*sums, _) in held.items()} != {hour: [*sums] for hour, sums in sold.items()}:
+    if {hour: sums for hour, (*sums, _) in held.items()} != sold:
         return None
     return {hour: groups for hour, (*_, groups) in held.items()}
 

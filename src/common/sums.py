@@ -31,7 +31,7 @@ def sums_of_aggregate(aggregate: DataFrame) -> DataFrame:
     )
 
 
-def by_hour(rows: DataFrame) -> dict[datetime, tuple[Any, ...]]:
+def by_hour(rows: DataFrame) -> dict[datetime, list[Any]]:
     """The other columns of each row, by its hour; for rows of which there is one an hour."""
     others = [name for name in rows.columns if name != HOUR]
-    return {hour_at(second): tuple(values) for second, *values in rows.select(F.unix_seconds(HOUR), *others).collect()}
+    return {hour_at(second): values for second, *values in rows.select(F.unix_seconds(HOUR), *others).collect()}
