@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from common.contract import TABLES
-from common.gold_contract import GOLD_TABLES
+from common.contract.gold import GOLD_TABLES
 
 # Shorter ones stand in other words.
 _SHORTEST_NAME = 3

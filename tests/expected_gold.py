@@ -10,7 +10,7 @@ import duckdb
 import pyarrow as pa
 from deltalake import DeltaTable
 
-from common.gold_contract import GOLD_TABLES
+from common.contract.gold import GOLD_TABLES
 from lakes import Workbench, arrow
 
 Rows = list[tuple[Any, ...]]

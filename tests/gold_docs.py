@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from common.contract import Relation
-from common.gold_contract import GOLD_TABLES, SALES_ENRICHED
+from common.contract.gold import GOLD_TABLES, SALES_ENRICHED
 
 DOCS = Path(__file__).parents[1] / "docs" / "gold.md"
 IN_DOCS: tuple[Relation, ...] = (*GOLD_TABLES, SALES_ENRICHED)

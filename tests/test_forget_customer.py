@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from common.contract import AGGREGATE, CUSTOMERS, REJECTED, SALES
-from common.gold_contract import CUSTOMER_SEGMENTS, CUSTOMER_SUMMARY
+from common.contract.gold import CUSTOMER_SEGMENTS, CUSTOMER_SUMMARY
 from expected_gold import assert_gold_is_right
 from jobs import build_gold, forget_customer
 from lakes import Workbench, assert_equals_recompute

@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from common.contract import CUSTOMERS, SALES, TABLES, Table
-from common.gold_contract import CUSTOMER_SUMMARY, GOLD_TABLES, PRODUCT_PERFORMANCE, SALES_ENRICHED, SALES_HOURLY
+from common.contract.gold import CUSTOMER_SUMMARY, GOLD_TABLES, PRODUCT_PERFORMANCE, SALES_ENRICHED, SALES_HOURLY
 from common.gold_refresh import pinned_gold, plan_gold
 from common.refresh import recorded_sources
 from common.statements import sales_enriched_sql

@@ -14,7 +14,7 @@ from pyspark.sql import SparkSession
 import meddling
 from arriving_rows import VALUES, line_of
 from batteries import Battery
-from common.gold_contract import GOLD_TABLES
+from common.contract.gold import GOLD_TABLES
 from expected_gold import gold_versions, wrong_gold
 from histories import History, told
 from jobs import build_gold, maintain

@@ -209,7 +209,7 @@ def test_code_that_travels_is_imported_by_executors_without_our_packages(
     environment |= {"SPARK_HOME": str(SPARK_HOME)}
     done = subprocess.run([*submit, str(job)], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    found = re.findall(r"'\S+/worker_\d/\S+/sales_lakehouse\.zip/common/contract\.py', True", done.stdout)
+    found = re.findall(r"'\S+/worker_\d/\S+/sales_lakehouse\.zip/common/contract/__init__\.py', True", done.stdout)
     assert len(found) == 2, done.stdout
 
 

@@ -15,7 +15,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from common.contract import AGGREGATE, CUSTOMERS, FORGOTTEN, HOUR, OPTIONAL_TABLES, REJECTED, RUNS, SALES, Table
-from common.gold_contract import GOLD_TABLES
+from common.contract.gold import GOLD_TABLES
 from common.local_rows import local_rows
 from common.maintenance import vacuum
 from common.tables import Lake

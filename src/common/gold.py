@@ -1,6 +1,6 @@
 """The gold tables as functions of sales and customers: their only definition.
 
-What each column means is in gold_contract.py; docs/gold.md says why.
+What each column means is in contract/gold.py; docs/gold.md says why.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from common.contract import HOUR
-from common.gold_contract import CUSTOMER_SEGMENTS, CUSTOMER_SUMMARY, PRODUCT_PERFORMANCE, SALES_HOURLY
+from common.contract.gold import CUSTOMER_SEGMENTS, CUSTOMER_SUMMARY, PRODUCT_PERFORMANCE, SALES_HOURLY
 
 _AMOUNT = "decimal(38,2)"
 _TREND = "decimal(38,6)"

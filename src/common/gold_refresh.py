@@ -11,9 +11,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from common.contract import CUSTOMERS, HOUR, SALES, Table
+from common.contract.gold import CUSTOMER_SUMMARY, GOLD_TABLES, PRODUCT_PERFORMANCE, SALES_HOURLY
 from common.errors import SPARK_ERRORS
 from common.gold import customer_segments, customer_summary, product_performance, purchases, sales_hourly
-from common.gold_contract import CUSTOMER_SUMMARY, GOLD_TABLES, PRODUCT_PERFORMANCE, SALES_HOURLY
 from common.plan import TableChange, change_of, files_holding
 from common.refresh import (
     UNREADABLE_CHANGES,

@@ -16,9 +16,9 @@ from typing import Any
 from urllib.parse import unquote
 
 from common.contract import AGGREGATE, SALE_IDS, Table
+from common.contract.gold import GOLD_TABLES
 from common.delta_log import Log, actions_of, commit_path, read_log
 from common.errors import LakeError
-from common.gold_contract import GOLD_TABLES
 
 _PARQUET = b"PAR1"
 # What Delta says of a commit, and the kind of action whose number it is.

@@ -17,7 +17,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from common.contract import CUSTOMERS, RUNS, SALES
-from common.gold_contract import GOLD_TABLES, SALES_ENRICHED
+from common.contract.gold import GOLD_TABLES, SALES_ENRICHED
 from common.statements import quoted, sales_enriched_sql
 
 if TYPE_CHECKING:

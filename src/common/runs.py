@@ -11,9 +11,9 @@ from datetime import datetime, timezone
 from pyspark.sql import SparkSession
 
 from common.contract import AGGREGATE, CUSTOMERS, LOGIC_VERSION, OPTIONAL_TABLES, REJECTED, RUNS, SALES, TABLES, Table
+from common.contract.gold import GOLD_TABLES
 from common.decisions import Decision
 from common.errors import LakeConflictError, LakeError
-from common.gold_contract import GOLD_TABLES
 from common.integrity import check_is_writable, repair_of
 from common.loaded_files import listing_to_trust
 from common.local_rows import local_rows

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 
 from common.contract import Table, View
-from common.gold_contract import SALES_ENRICHED
+from common.contract.gold import SALES_ENRICHED
 
 # More hours than this are named by the first and the last one.
 _MAX_HOUR_LITERALS = 1000

@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 
 from common.command import run_command
 from common.contract import CUSTOMERS, SALES
-from common.gold_contract import GOLD_TABLES, SALES_ENRICHED
+from common.contract.gold import GOLD_TABLES, SALES_ENRICHED
 from common.gold_refresh import pinned_gold, plan_gold, refresh_gold
 from common.plan import Plan
 from common.report import Reporter, RunReport

@@ -12,8 +12,8 @@ from pyspark.sql import SparkSession
 from common import forgetting
 from common.command import run_command
 from common.contract import CUSTOMERS, LOGIC_VERSION, REJECTED, SALES, TABLES
+from common.contract.gold import GOLD_TABLES
 from common.errors import LakeError
-from common.gold_contract import GOLD_TABLES
 from common.gold_refresh import gold_tables_of, pinned_gold, refresh_gold
 from common.maintenance import check_may_maintain
 from common.refresh import refresh_aggregate

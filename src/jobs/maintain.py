@@ -14,7 +14,7 @@ from pyspark.sql import SparkSession
 from common import id_index, maintenance
 from common.command import run_command
 from common.contract import LOGIC_VERSION, OPTIONAL_TABLES, SALE_IDS, TABLES
-from common.gold_contract import GOLD_TABLES
+from common.contract.gold import GOLD_TABLES
 from common.gold_refresh import gold_tables_of
 from common.report import Reporter, RunReport
 from common.runs import record_run, versions_of_existing, work_on_lake

@@ -14,10 +14,10 @@ from common import id_index
 from common.aggregate import aggregate_sales
 from common.command import run_command
 from common.contract import AGGREGATE, CUSTOMERS, OPTIONAL_TABLES, RUNS, SALE_IDS, SALES, TABLES, Table
+from common.contract.gold import GOLD_TABLES
 from common.errors import SPARK_ERRORS, LakeDiffersError, LakeError, condition_of
 from common.feeds import damaged_file
 from common.findings import Finding, TableChecked, Verification
-from common.gold_contract import GOLD_TABLES
 from common.gold_refresh import Gold
 from common.integrity import check_table_files
 from common.refresh import Sources, pin_sources

@@ -1,5 +1,4 @@
-"""The data contract: every feed and table, its columns, key and grain. All other code agrees on it; the tables of the
-gold layer are in gold_contract.py.
+"""The feeds and tables of the lake: columns, keys and grain. The tables of the gold layer are in gold.py.
 
 Times are UTC instants, money is DECIMAL, and names follow the feeds: upper case where a column comes from a CSV
 file, lower case where the lake adds it. See docs/design.md for what is always true of these tables.
@@ -7,93 +6,11 @@ file, lower case where the lake adds it. See docs/design.md for what is always t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-MONEY = "decimal(18,2)"
-HOUR = "transaction_hour"
+from common.contract.model import HOUR, IS_WHOLE_HOUR, MONEY, Column, Feed, Table
 
 # Raised when the meaning of customer_aggregated_data changes: an aggregate written by another version is
 # recomputed whole by the next run. Each gold table has one of its own.
 LOGIC_VERSION = 1
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column: its Spark SQL type, what it means, whether it may be null, and whether it says who somebody is."""
-
-    name: str
-    type: str
-    comment: str
-    nullable: bool = False
-    personal: bool = False
-
-
-@dataclass(frozen=True)
-class Relation:
-    """What a reader finds under a name, a table or a view: what it is about, one row per what, and its columns."""
-
-    name: str
-    about: str
-    grain: str
-    columns: tuple[Column, ...]
-    key: tuple[str, ...]
-
-    @property
-    def comment(self) -> str:
-        """What a catalog says of it."""
-        return f"{self.about}. {self.grain}."
-
-    @property
-    def column_names(self) -> list[str]:
-        return [column.name for column in self.columns]
-
-    @property
-    def ddl(self) -> str:
-        return ", ".join(f"`{column.name}` {column.type}" for column in self.columns)
-
-
-@dataclass(frozen=True)
-class Table(Relation):
-    """One Delta table. `stats` names the columns kept in Delta's statistics, which stay in its log: none that is
-    personal or that names a customer. A table that is computed from others names them in `computed_from`, and has a
-    `logic_version`, which is raised when its meaning changes.
-    """
-
-    stats: tuple[str, ...]
-    partitioned_by: tuple[str, ...] = ()
-    constraints: tuple[tuple[str, str], ...] = ()
-    change_feed: bool = False
-    computed_from: tuple[str, ...] = ()
-    logic_version: int = 0
-
-    @property
-    def names_customers(self) -> bool:
-        """Whether its rows say to which customer they belong."""
-        return "CUSTOMER_ID" in self.column_names
-
-
-@dataclass(frozen=True)
-class View(Relation):
-    """A query under a name; nothing of it is stored."""
-
-
-@dataclass(frozen=True)
-class Feed:
-    """One CSV feed: its columns, in any order in the file, and the column that identifies a row."""
-
-    name: str
-    columns: tuple[Column, ...]
-    key: str
-
-    @property
-    def column_names(self) -> list[str]:
-        return [column.name for column in self.columns]
-
-    @property
-    def values(self) -> list[str]:
-        """The columns beside the key: two rows with the same key and the same values are duplicates."""
-        return [name for name in self.column_names if name != self.key]
-
 
 TRANSACTIONS = Feed(
     name="transactions",
@@ -118,10 +35,6 @@ CUSTOMERS_FEED = Feed(
         Column("COUNTRY", "string", "Country name", nullable=True),
     ),
 )
-
-FEEDS = (CUSTOMERS_FEED, TRANSACTIONS)
-
-IS_WHOLE_HOUR = f"pmod(unix_micros({HOUR}), 3600000000) = 0"
 
 SALES = Table(
     name="sales_data_partitioned",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from common.contract import CUSTOMERS, HOUR, IS_WHOLE_HOUR, MONEY, SALES, Column, Table, View
+from common.contract.model import HOUR, IS_WHOLE_HOUR, MONEY, Column, Table, View
+from common.contract.tables import CUSTOMERS, SALES
 
 SALES_HOURLY = Table(
     name="sales_hourly",

@@ -1,0 +1,40 @@
+"""The data contract: every feed and table, its columns, key and grain. All other code agrees on it."""
+
+from common.contract.model import HOUR, IS_WHOLE_HOUR, MONEY, Column, Feed, Relation, Table, View
+from common.contract.tables import (
+    AGGREGATE,
+    CUSTOMERS,
+    CUSTOMERS_FEED,
+    FORGOTTEN,
+    LOGIC_VERSION,
+    OPTIONAL_TABLES,
+    REJECTED,
+    RUNS,
+    SALE_IDS,
+    SALES,
+    TABLES,
+    TRANSACTIONS,
+)
+
+__all__ = [
+    "AGGREGATE",
+    "CUSTOMERS",
+    "CUSTOMERS_FEED",
+    "FORGOTTEN",
+    "HOUR",
+    "IS_WHOLE_HOUR",
+    "LOGIC_VERSION",
+    "MONEY",
+    "OPTIONAL_TABLES",
+    "REJECTED",
+    "RUNS",
+    "SALES",
+    "SALE_IDS",
+    "TABLES",
+    "TRANSACTIONS",
+    "Column",
+    "Feed",
+    "Relation",
+    "Table",
+    "View",
+]
