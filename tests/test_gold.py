@@ -14,7 +14,7 @@ from common.contract import CUSTOMERS, SALES, TABLES, Table
 from common.contract.gold import CUSTOMER_SUMMARY, GOLD_TABLES, PRODUCT_PERFORMANCE, SALES_ENRICHED, SALES_HOURLY
 from common.gold_refresh import pinned_gold, plan_gold
 from common.refresh import recorded_sources
-from common.statements import sales_enriched_sql
+from common.sales_enriched import sales_enriched_sql
 from common.tables import Lake
 from common.views import define_view
 from expected_gold import assert_gold_is_right, database_of, gold_by_duckdb, gold_versions, in_order, plain

@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from common.contract import TABLES, Table
-from common.local_rows import local_rows, no_rows
+from common.spark.driver_rows import local_rows, no_rows
 
 AT = datetime(2025, 3, 30, 1, 30, 0, 123456, tzinfo=timezone.utc)
 POLICY = "spark.sql.legacy.timeParserPolicy"

@@ -10,6 +10,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from common import values
+from common.spark.times import hour_of
 
 WHOLE_NUMBERS = {
     "7": 7,
@@ -119,7 +120,7 @@ def test_a_time_is_the_same_instant_in_any_session_zone(
     spark.conf.set("spark.sql.session.timeZone", session_zone)
     try:
         instant = values.instant(F.col("text"), source_zone)
-        found = texts.select("text", F.unix_micros(instant), F.unix_seconds(values.hour_of(instant))).collect()
+        found = texts.select("text", F.unix_micros(instant), F.unix_seconds(hour_of(instant))).collect()
     finally:
         spark.conf.set("spark.sql.session.timeZone", "UTC")
     expected = {}

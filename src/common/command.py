@@ -11,10 +11,9 @@ from typing import Any
 from pyspark.logger import PySparkLogger
 from pyspark.sql import SparkSession
 
-from common.errors import SalesLakehouseError, condition_of
-from common.feeds import damaged_file
-from common.object_stores import refusal_of
+from common.errors import SalesLakehouseError
 from common.settings import TRACEBACK_VARIABLE, AnySettings, argument_parser, load_settings
+from common.spark.failures import condition_of, damaged_file, refusal_of
 
 # Names a file by which spark-submit.sh knows that a run did its work.
 _MARK_OF_DONE = "MARK_OF_DONE"

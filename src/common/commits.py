@@ -18,8 +18,8 @@ from typing import Any
 from pyspark.sql import Column, DataFrameWriterV2, Row, SparkSession
 from pyspark.sql import functions as F
 
-from common.session import set_property, unset_property
-from common.values import instant_of
+from common.spark.session import set_property, unset_property
+from common.spark.times import instant_of
 
 # By the option of a write, the property of a session.
 _PROPERTIES = {

@@ -14,17 +14,18 @@ from pyspark.sql import functions as F
 from common import arrivals, quality
 from common.commits import Commit
 from common.contract import HOUR, SALES, Feed, Table
-from common.errors import SPARK_ERRORS, DataRefusedError
+from common.errors import DataRefusedError
 from common.id_index import hours_by_id, id_hash
 from common.intake import FORGOTTEN_RULE, ROW, Intake
 from common.ledger import FeedLedger, RuleCount
-from common.local_rows import no_rows
 from common.quality import QualityRules
-from common.session import give_back, keep
-from common.side_by_side import side_by_side
-from common.statements import hours_condition
+from common.spark.driver_rows import no_rows
+from common.spark.failures import SPARK_ERRORS
+from common.spark.parallel import side_by_side
+from common.spark.session import give_back, keep
+from common.spark.sql import hours_condition
+from common.spark.times import hour_at, hour_of, hours_in
 from common.tables import Lake
-from common.values import hour_at, hour_of, hours_in
 
 
 @dataclass(frozen=True)

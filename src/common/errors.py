@@ -2,28 +2,6 @@
 
 from __future__ import annotations
 
-from pyspark.errors import PySparkException
-
-try:
-    from py4j.protocol import Py4JJavaError
-except ImportError:
-    # A client of Spark Connect alone has no JVM to hear of.
-    class Py4JJavaError(Exception):  # type: ignore[no-redef]
-        """Never raised."""
-
-
-# What Spark raises: of its own accord, and what comes from the JVM as it is.
-SPARK_ERRORS = (PySparkException, Py4JJavaError)
-
-_SAID_BY_DISKS = (
-    "No space left on device",
-    "Disk quota exceeded",
-    "Read-only file system",
-    "Permission denied",
-    "Operation not permitted",
-    "Input/output error",
-)
-
 
 class SalesLakehouseError(Exception):
     """A failure of the run itself or of what it runs on: exit code 1. The message is for a person."""
@@ -67,23 +45,3 @@ class LakeDiffersError(SalesLakehouseError):
     def __init__(self, message: str, *, is_in_report: bool = False) -> None:
         super().__init__(message)
         self.is_in_report = is_in_report
-
-
-def condition_of(error: Exception) -> str:
-    """What kind of error it is, or what the disk says, without the values that its message may quote."""
-    said = next((words for words in _SAID_BY_DISKS if words in str(error)), None)
-    if said:
-        return f'"{said}"'
-    if "Mkdirs failed to create" in str(error):
-        # Java does not say why.
-        return '"a folder cannot be written", for want of space or permission'
-    if isinstance(error, PySparkException):
-        return error.getCondition() or type(error).__name__
-    if isinstance(error, Py4JJavaError):
-        causes = []
-        cause = error.java_exception
-        while cause is not None:
-            causes.append(str(cause.getClass().getSimpleName()))
-            cause = cause.getCause()
-        return " caused by ".join(causes)
-    return type(error).__name__

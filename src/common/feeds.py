@@ -23,9 +23,11 @@ from pyspark.sql import functions as F
 from common import values
 from common.contract import Feed
 from common.encodings import decoded, is_decodable
-from common.errors import SPARK_ERRORS, ConfigError, DataRefusedError
-from common.local_rows import local_rows
-from common.values import instant_of
+from common.errors import ConfigError, DataRefusedError
+from common.spark.driver_rows import local_rows
+from common.spark.failures import SPARK_ERRORS, damaged_file
+from common.spark.paths import plain_path
+from common.spark.times import instant_of
 
 # A quoted value that spans more lines than this is taken for a quote that was never closed.
 MAX_LINES_OF_A_RECORD = 1000
@@ -57,7 +59,7 @@ def list_files(spark: SparkSession, path: str) -> list[InputFile]:
     reader = spark.read.format("binaryFile").option("recursiveFileLookup", "true")
     try:
         found = reader.load(path)
-        all_paths = {_plain(unquote(uri)) for uri in found.inputFiles()}
+        all_paths = {plain_path(unquote(uri)) for uri in found.inputFiles()}
         listed = found.select(
             "path",
             F.col("length").alias("size"),
@@ -69,7 +71,7 @@ def list_files(spark: SparkSession, path: str) -> list[InputFile]:
             raise ConfigError(f"There is no file at {path}.") from error
         raise
     # Spark lists a file without a byte, and reads it as if it were not there.
-    for empty in sorted(all_paths - {_plain(row["path"]) for row in listed}):
+    for empty in sorted(all_paths - {plain_path(row["path"]) for row in listed}):
         raise DataRefusedError(f"{empty} is empty: even a file without rows has a header.")
     if not listed and path.rstrip("/").rpartition("/")[2].startswith(("_", ".")):
         raise ConfigError(f"{path} starts with _ or . and is left out, as everywhere in Spark: rename it.")
@@ -77,7 +79,7 @@ def list_files(spark: SparkSession, path: str) -> list[InputFile]:
     return [
         InputFile(
             order=order,
-            path=_plain(row["path"]),
+            path=plain_path(row["path"]),
             uri=row["uri"],
             size=row["size"],
             modified_at=instant_of(row["modified_micros"]),
@@ -104,12 +106,6 @@ def damaged_files_refused() -> Iterator[None]:
             f"{damaged} cannot be read to its end: it is damaged, not complete or not "
             "permitted, or its name has a colon, which Hadoop cannot read. Deliver it again."
         ) from error
-
-
-def damaged_file(error: Exception) -> str | None:
-    """The file of which Spark says that it cannot read it; None where the error is another one."""
-    found = re.search(r"FAILED_READ_FILE.*? file (\S+)\. |Checksum error: (\S+) at ", str(error))
-    return _plain(unquote(found[1] or found[2])) if found else None
 
 
 def read_lines(spark: SparkSession, files: list[InputFile]) -> DataFrame:
@@ -265,8 +261,3 @@ def read_text(spark: SparkSession, files: list[InputFile]) -> DataFrame:
 
 def _without_globs(path: str) -> str:
     return re.sub(r"([\\{}\[\]*?])", r"\\\1", path)
-
-
-def _plain(path: str) -> str:
-    """A path on the local disk without its scheme, of which Spark writes one, two or three slashes."""
-    return re.sub(r"^file:/+", "/", path)

@@ -12,7 +12,6 @@ from pyspark.sql import functions as F
 
 from common.contract import CUSTOMERS, HOUR, SALES, Table
 from common.contract.gold import CUSTOMER_SUMMARY, GOLD_TABLES, PRODUCT_PERFORMANCE, SALES_HOURLY
-from common.errors import SPARK_ERRORS
 from common.gold import customer_segments, customer_summary, product_performance, purchases, sales_hourly
 from common.plan import TableChange, change_of, files_holding
 from common.refresh import (
@@ -24,10 +23,11 @@ from common.refresh import (
     recorded_sources,
     why_not_incremental,
 )
-from common.session import give_back, keep, kept
-from common.statements import hours_condition
+from common.spark.failures import SPARK_ERRORS
+from common.spark.session import give_back, keep, kept
+from common.spark.sql import hours_condition
+from common.spark.times import hours_in
 from common.tables import Lake
-from common.values import hours_in
 
 
 @dataclass(frozen=True)

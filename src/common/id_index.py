@@ -14,8 +14,8 @@ from pyspark.sql import functions as F
 
 from common.commits import Commit
 from common.contract import HOUR, SALE_IDS, SALES
-from common.errors import SPARK_ERRORS
 from common.refresh import last_of_a_run, why_unclear
+from common.spark.failures import SPARK_ERRORS
 from common.tables import Lake
 
 

@@ -14,16 +14,17 @@ from common import feeds, quality
 from common.blocks import Block, fingerprints_of, line_hashes, summarize
 from common.contract import REJECTED, Feed, Table
 from common.encodings import decoded
-from common.errors import SPARK_ERRORS, DataRefusedError
+from common.errors import DataRefusedError
 from common.feeds import InputFile
 from common.forgetting import hashes_of_forgotten, is_about
 from common.headers import read_headers
 from common.ledger import RuleCount
 from common.loaded_files import is_as_last_run_left, known_fingerprints, loaded_files, not_loaded
-from common.local_rows import local_rows, no_rows
 from common.quality import QualityRules
-from common.session import give_back, keep
 from common.settings import Settings
+from common.spark.driver_rows import local_rows, no_rows
+from common.spark.failures import SPARK_ERRORS
+from common.spark.session import give_back, keep
 from common.tables import Lake
 
 # Where a row stands: what identifies it within the files of a feed.

@@ -12,8 +12,8 @@ from pyspark.sql import functions as F
 
 from common.contract import RUNS, Feed, Table
 from common.feeds import InputFile
+from common.spark.times import instant_of
 from common.tables import Lake
-from common.values import instant_of
 
 # A file that changed this shortly before a run read it may have changed again within the clock's grain.
 _CLOCK_GRAIN = timedelta(seconds=2)

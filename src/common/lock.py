@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pyspark.sql import SparkSession
 
 from common.errors import LakeBusyError
-from common.jvm import has_jvm, open_file, try_lock
-from common.session import is_on_this_disk
+from common.spark.jvm import has_jvm, open_file, try_lock
+from common.spark.paths import is_on_this_disk
 
 LOCK_FILE = ".lock"
 

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from common import jvm
 from common.commits import Carried, Commit
 from common.contract import Table
 from common.errors import ConfigError
-from common.session import set_property, unset_property
+from common.spark import jvm
+from common.spark.session import set_property, unset_property
 from common.tables import Lake
 
 _CHECKS_RETENTION = "spark.databricks.delta.retentionDurationCheck.enabled"

@@ -10,7 +10,6 @@ from pyspark.sql import functions as F
 
 from common.commits import Commit
 from common.contract import AGGREGATE, CUSTOMERS, HOUR, SALES, Table
-from common.errors import SPARK_ERRORS
 from common.refresh import (
     UNREADABLE_CHANGES,
     Sources,
@@ -20,10 +19,11 @@ from common.refresh import (
     recorded_sources,
     why_not_incremental,
 )
-from common.session import give_back, keep
-from common.statements import hours_condition
+from common.spark.failures import SPARK_ERRORS
+from common.spark.session import give_back, keep
+from common.spark.sql import hours_condition
+from common.spark.times import hour_at
 from common.tables import Lake
-from common.values import hour_at
 
 # Of the keys that a run would recompute, so many are named.
 _KEYS_NAMED = 100

@@ -12,7 +12,8 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import BooleanType
 
-from common.errors import SPARK_ERRORS, ConfigError
+from common.errors import ConfigError
+from common.spark.failures import SPARK_ERRORS
 
 # Without these the tables would not be what the contract says; they may reject or fail, not be dropped or only warn.
 ESSENTIAL_RULES = {

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from common.contract import CUSTOMERS, RUNS, SALES
 from common.contract.gold import GOLD_TABLES, SALES_ENRICHED
-from common.statements import quoted, sales_enriched_sql
+from common.sales_enriched import sales_enriched_sql
+from common.spark.sql import quoted
 
 if TYPE_CHECKING:
     import duckdb
@@ -112,7 +113,7 @@ def open_lake_in_spark(
 
     from pyspark.errors import AnalysisException
 
-    from common.values import instant_of
+    from common.spark.times import instant_of
 
     try:
         rows = spark.sql(f"SELECT run_id, job, unix_micros(finished_at), tables FROM {name_of(RUNS.name)}").collect()

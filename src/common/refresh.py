@@ -18,10 +18,11 @@ from pyspark.sql import functions as F
 from common.aggregate import aggregate_sales
 from common.commits import Commit
 from common.contract import AGGREGATE, CUSTOMERS, HOUR, SALES, Table
-from common.errors import SPARK_ERRORS, LakeError
-from common.session import give_back, keep, kept
-from common.side_by_side import side_by_side
-from common.statements import hours_condition
+from common.errors import LakeError
+from common.spark.failures import SPARK_ERRORS
+from common.spark.parallel import side_by_side
+from common.spark.session import give_back, keep, kept
+from common.spark.sql import hours_condition
 from common.sums import by_hour, sums_of_aggregate, sums_of_sales
 from common.tables import Lake
 

@@ -16,12 +16,12 @@ from common.feeds import InputFile
 from common.forgetting import hashes_of_forgotten
 from common.headers import read_headers
 from common.intake import REDACTED, ROW, Intake, checked
-from common.local_rows import local_rows, no_rows
 from common.quality import QualityRules, names_of
-from common.session import keep
 from common.settings import Settings
+from common.spark.driver_rows import local_rows, no_rows
+from common.spark.session import keep
+from common.spark.times import instant_of
 from common.tables import Lake
-from common.values import instant_of
 
 CORRECTIONS = Feed(
     name="corrections",

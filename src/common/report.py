@@ -23,7 +23,7 @@ from common.ledger import FeedLedger, RuleCount
 from common.plan import Plan, TableChange, change_of
 from common.quality import QualityRules, names_of
 from common.refresh import Refreshed
-from common.values import json_value
+from common.spark.times import json_value
 
 _WIDTH_OF_NO_TERMINAL = 120
 # A plan prints so many of the keys and hours that it would recompute; the JSON report has a hundred, and all.

@@ -16,11 +16,11 @@ from common.decisions import Decision
 from common.errors import LakeConflictError, LakeError
 from common.integrity import check_is_writable, repair_of
 from common.loaded_files import listing_to_trust
-from common.local_rows import local_rows
 from common.lock import lock_lake
 from common.report import Reporter, RunReport, TableVersions
-from common.session import is_on_this_disk
 from common.settings import Settings
+from common.spark.driver_rows import local_rows
+from common.spark.paths import is_on_this_disk
 from common.tables import Lake
 
 Work = Callable[[Lake, RunReport], None]

@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from common.contract import HOUR
-from common.values import hour_at
+from common.spark.times import hour_at
 
 
 def sums_of_sales(sales: DataFrame) -> DataFrame:

@@ -12,12 +12,15 @@ from pyspark.sql import functions as F
 
 from common.commits import Carried, Commit, columns_of_history, commit_in_history, commit_in_log
 from common.contract import HOUR, Relation, Table
+from common.ddl import create_statement
 from common.delta_log import commit_infos, remove_log_without_commits
-from common.errors import SPARK_ERRORS, ConfigError, LakeConflictError, LakeError
+from common.errors import ConfigError, LakeConflictError, LakeError
 from common.integrity import check_table_files, flush_commit, repair_of
-from common.local_rows import no_rows
-from common.session import is_on_this_disk, property_of
-from common.statements import create_statement, hours_condition, quoted
+from common.spark.driver_rows import no_rows
+from common.spark.failures import SPARK_ERRORS
+from common.spark.paths import is_on_this_disk
+from common.spark.session import property_of
+from common.spark.sql import hours_condition, quoted
 
 _IS_ADAPTIVE = "spark.sql.adaptive.enabled"
 _IS_CONFLICT = ("DELTA_CONCURRENT", "DELTA_METADATA_CHANGED", "DELTA_PROTOCOL_CHANGED", "DELTA_TABLE_ALREADY_EXISTS")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.errors import AnalysisException
 
 from common.contract import View
-from common.statements import create_view_statement
+from common.ddl import create_view_statement
 from common.tables import IS_MISSING, Lake
 
 

@@ -15,9 +15,9 @@ from common.gold_refresh import pinned_gold, plan_gold, refresh_gold
 from common.plan import Plan
 from common.report import Reporter, RunReport
 from common.runs import record_run, versions_of_existing, work_on_lake
-from common.session import check_session
+from common.sales_enriched import sales_enriched_sql
 from common.settings import LAKE_OPTIONS, Settings
-from common.statements import sales_enriched_sql
+from common.spark.session import check_session
 from common.tables import Lake
 from common.views import define_view
 

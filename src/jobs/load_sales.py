@@ -29,9 +29,9 @@ from common.quality import QualityRules, load_rules
 from common.refresh import refresh_aggregate
 from common.report import Reporter, RunReport
 from common.runs import check_no_commit_is_lost, record_run, versions_of, work_on_lake
-from common.session import check_session
 from common.settings import Settings
-from common.side_by_side import side_by_side
+from common.spark.parallel import side_by_side
+from common.spark.session import check_session
 from common.tables import Lake
 
 JOB = "load_sales"

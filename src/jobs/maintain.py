@@ -18,8 +18,8 @@ from common.contract.gold import GOLD_TABLES
 from common.gold_refresh import gold_tables_of
 from common.report import Reporter, RunReport
 from common.runs import record_run, versions_of_existing, work_on_lake
-from common.session import check_session
 from common.settings import LAKE_OPTIONS, Settings
+from common.spark.session import check_session
 from common.tables import Lake
 
 JOB = "maintain"

@@ -19,8 +19,8 @@ from common.refresh import refresh_aggregate
 from common.release import Release, read_corrections, read_rejected
 from common.report import Reporter, RunReport
 from common.runs import record_run, versions_of_existing, work_on_lake
-from common.session import check_session
 from common.settings import LAKE_OPTIONS, READING_OPTIONS, Settings
+from common.spark.session import check_session
 from common.tables import Lake
 
 JOB = "release_rejected"

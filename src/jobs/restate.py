@@ -22,11 +22,11 @@ from common.quality import QualityRules, load_rules
 from common.refresh import differing_groups, pin_sources, refresh_aggregate, restate_groups
 from common.report import Reporter, RunReport
 from common.runs import record_run, versions_of_existing, work_on_lake
-from common.session import check_session
 from common.settings import LAKE_OPTIONS, READING_OPTIONS, Settings
-from common.statements import range_condition
+from common.spark.session import check_session
+from common.spark.sql import range_condition
+from common.spark.times import hours_in
 from common.tables import Lake
-from common.values import hours_in
 
 JOB = "restate"
 

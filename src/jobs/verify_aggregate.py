@@ -15,16 +15,16 @@ from common.aggregate import aggregate_sales
 from common.command import run_command
 from common.contract import AGGREGATE, CUSTOMERS, OPTIONAL_TABLES, RUNS, SALE_IDS, SALES, TABLES, Table
 from common.contract.gold import GOLD_TABLES
-from common.errors import SPARK_ERRORS, LakeDiffersError, LakeError, condition_of
-from common.feeds import damaged_file
+from common.errors import LakeDiffersError, LakeError
 from common.findings import Finding, TableChecked, Verification
 from common.gold_refresh import Gold
 from common.integrity import check_table_files
 from common.refresh import Sources, pin_sources
 from common.report import Reporter
 from common.runs import check_no_commit_is_lost
-from common.session import check_session
 from common.settings import LAKE_OPTIONS, Settings
+from common.spark.failures import SPARK_ERRORS, condition_of, damaged_file
+from common.spark.session import check_session
 from common.tables import Lake
 from common.verification import Checked, called, check_rows, compare_groups, compare_rows, compare_sums, origin_of
 

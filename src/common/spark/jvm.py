@@ -8,7 +8,7 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-from common.errors import SPARK_ERRORS
+from common.spark.failures import SPARK_ERRORS
 
 
 def has_jvm(spark: SparkSession) -> bool:

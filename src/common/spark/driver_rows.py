@@ -9,7 +9,7 @@ from functools import partial
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from common.values import json_value
+from common.spark.times import json_value
 
 # Without it, spark.sql.legacy.timeParserPolicy takes microseconds for milliseconds.
 _TIME = "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX"

@@ -1,10 +1,34 @@
-"""What an object store answers when it is not to be had, as a sentence for a person."""
+"""What Spark, Java and object stores say of a failure, in words for a person and without the values that they quote."""
 
 from __future__ import annotations
 
 import re
+from urllib.parse import unquote
+
+from pyspark.errors import PySparkException
 
 from common.errors import ConfigError, LakeError, SalesLakehouseError
+from common.spark.paths import plain_path
+
+try:
+    from py4j.protocol import Py4JJavaError
+except ImportError:
+    # A client of Spark Connect alone has no JVM to hear of.
+    class Py4JJavaError(Exception):  # type: ignore[no-redef]
+        """Never raised."""
+
+
+# What Spark raises: of its own accord, and what comes from the JVM as it is.
+SPARK_ERRORS = (PySparkException, Py4JJavaError)
+
+_DISK_MESSAGES = (
+    "No space left on device",
+    "Disk quota exceeded",
+    "Read-only file system",
+    "Permission denied",
+    "Operation not permitted",
+    "Input/output error",
+)
 
 # What an error of Hadoop's connectors holds, and what that means. The first that is found counts.
 _REFUSALS: tuple[tuple[str, type[SalesLakehouseError], str], ...] = (
@@ -47,3 +71,29 @@ def refusal_of(error: Exception) -> SalesLakehouseError | None:
     place = f"{store['scheme']}://" if store["scheme"] else store[0]
     meant = ((kind, meaning) for pattern, kind, meaning in _REFUSALS if re.search(pattern, said))
     return next((kind(f"{place} cannot be used: {meaning}") for kind, meaning in meant), None)
+
+
+def condition_of(error: Exception) -> str:
+    """What kind of error it is, or what the disk says, without the values that its message may quote."""
+    said = next((words for words in _DISK_MESSAGES if words in str(error)), None)
+    if said:
+        return f'"{said}"'
+    if "Mkdirs failed to create" in str(error):
+        # Java does not say why.
+        return '"a folder cannot be written", for want of space or permission'
+    if isinstance(error, PySparkException):
+        return error.getCondition() or type(error).__name__
+    if isinstance(error, Py4JJavaError):
+        causes = []
+        cause = error.java_exception
+        while cause is not None:
+            causes.append(str(cause.getClass().getSimpleName()))
+            cause = cause.getCause()
+        return " caused by ".join(causes)
+    return type(error).__name__
+
+
+def damaged_file(error: Exception) -> str | None:
+    """The file of which Spark says that it cannot read it; None where the error is another one."""
+    found = re.search(r"FAILED_READ_FILE.*? file (\S+)\. |Checksum error: (\S+) at ", str(error))
+    return plain_path(unquote(found[1] or found[2])) if found else None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pyspark.sql import DataFrame, SparkSession, is_remote
+from pyspark.sql import DataFrame, SparkSession
 
-from common.errors import SPARK_ERRORS, ConfigError
+from common.errors import ConfigError
+from common.spark.failures import SPARK_ERRORS
 
 _UNSAFE = {
     "spark.sql.files.ignoreCorruptFiles": "true",
@@ -25,15 +25,6 @@ _VERIFY_PAGES = "parquet.page.verify-checksum.enabled"
 _TIME_ZONE = "spark.sql.session.timeZone"
 # How Databricks' serverless compute says that it lets a session not read or set a property, and keep no rows.
 _NOT_OFFERED = ("CONFIG_NOT_AVAILABLE", "NOT_SUPPORTED_WITH_SERVERLESS")
-
-
-def is_on_this_disk(folder: str) -> bool:
-    """Whether Spark finds under a folder's path the files that this process finds there.
-
-    Over Spark Connect, the server may run on another machine; it does not where PySpark has started it for us.
-    """
-    is_elsewhere = is_remote() and "SPARK_LOCAL_REMOTE" not in os.environ
-    return "://" not in folder and not is_elsewhere
 
 
 def check_session(spark: SparkSession) -> None:
