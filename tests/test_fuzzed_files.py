@@ -15,13 +15,14 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from batteries import Battery
-from common import feeds
 from common.contract import CUSTOMERS, CUSTOMERS_FEED, SALES, TRANSACTIONS, Feed
+from common.csv_files.dialect import Dialect
+from common.csv_files.files import list_files
+from common.csv_files.header import read_headers
 from common.errors import DataRefusedError
-from common.headers import read_headers
 from common.intake import read_feed
 from common.quality import load_rules
-from common.settings import Settings, conf_dir, load_settings
+from common.settings import conf_dir
 from common.tables import Lake
 from csv_by_docs import WARNINGS, Reading, read_by_the_docs
 from csv_parsers import Parsers
@@ -167,8 +168,7 @@ class FoundFiles:
 def _read(bench: Workbench, path: Path, feed: Feed) -> FoundFiles:
     lake = Lake(bench.spark, str(bench.folder / "no_lake"), None, None)
     table = SALES if feed is TRANSACTIONS else CUSTOMERS
-    settings = load_settings({"lake": str(bench.lake)}, Settings)
-    intake = read_feed(lake, feed, table, str(path), RULES, settings, skip_loaded=False)
+    intake = read_feed(lake, feed, table, str(path), RULES, Dialect(), skip_loaded=False)
     try:
         found: dict[str, Found] = defaultdict(Found)
         names = {file.order: Path(file.path).name for file in intake.files}
@@ -230,7 +230,7 @@ def _fails(bench: Workbench, folder: Path, file: FuzzedFile) -> bool:
 def _check_refused(bench: Workbench, seed: int, file: FuzzedFile) -> list[str]:
     path = bench.file(bench.folder / file.name, file.stored)
     try:
-        read_headers(bench.spark, feeds.list_files(bench.spark, str(path)), file.feed)
+        read_headers(bench.spark, list_files(bench.spark, str(path)), file.feed)
         refusal = "none"
     except DataRefusedError as error:
         refusal = str(error)

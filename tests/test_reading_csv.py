@@ -10,8 +10,8 @@ import pytest
 from pyspark.sql import functions as F
 
 from common.contract import CUSTOMERS, CUSTOMERS_FEED
+from common.csv_files.records import MAX_LINES_OF_A_RECORD
 from common.errors import ConfigError, DataRefusedError
-from common.feeds import MAX_LINES_OF_A_RECORD
 from common.intake import Intake, read_feed
 from common.quality import QualityRules, load_rules
 from common.settings import Settings, conf_dir, load_settings
@@ -25,7 +25,9 @@ def read(bench: Workbench, path: Path | str | None = None, rules: QualityRules =
     """The customers feed, read and checked against an empty lake."""
     lake = Lake(bench.spark, str(bench.lake), None, None)
     loaded = load_settings({"lake": str(bench.lake), **settings}, Settings)
-    return read_feed(lake, CUSTOMERS_FEED, CUSTOMERS, str(path or bench.customers), rules, loaded, skip_loaded=True)
+    return read_feed(
+        lake, CUSTOMERS_FEED, CUSTOMERS, str(path or bench.customers), rules, loaded.dialect, skip_loaded=True
+    )
 
 
 def accepted(intake: Intake) -> list[tuple[Any, ...]]:

@@ -20,8 +20,8 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from batteries import Battery
-from common import values
 from common.contract import AGGREGATE, HOUR, REJECTED, RUNS, SALES
+from common.csv_files import values
 from lakes import Workbench, arrow, assert_equals_recompute
 from worker import Worker, submit_arguments
 

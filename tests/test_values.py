@@ -9,7 +9,7 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from common import values
+from common.csv_files import values
 from common.spark.times import hour_of
 
 WHOLE_NUMBERS = {

@@ -10,18 +10,19 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from common import feeds, quality
+from common import quality
 from common.blocks import Block, fingerprints_of, line_hashes, summarize
 from common.contract import REJECTED, Feed, Table
-from common.encodings import decoded
+from common.csv_files import records
+from common.csv_files.dialect import Dialect
+from common.csv_files.encoding import decoded
+from common.csv_files.files import InputFile, damaged_files_refused, list_files
+from common.csv_files.header import columns_in, read_headers
 from common.errors import DataRefusedError
-from common.feeds import InputFile
 from common.forgetting import hashes_of_forgotten, is_about
-from common.headers import read_headers
 from common.ledger import RuleCount
 from common.loaded_files import is_as_last_run_left, known_fingerprints, loaded_files, not_loaded
 from common.quality import QualityRules
-from common.settings import Settings
 from common.spark.driver_rows import local_rows, no_rows
 from common.spark.failures import SPARK_ERRORS
 from common.spark.session import give_back, keep
@@ -117,7 +118,7 @@ class Intake:
                     block.block,
                     bases[block.file, block.block] - block.first_position + 1,
                     self._path(block.file),
-                    ",".join(feeds.columns_in(self.headers[block.file])),
+                    ",".join(columns_in(self.headers[block.file])),
                     self.fingerprints[block.file],
                 )
                 for block in self.blocks
@@ -173,14 +174,14 @@ def read_feed(
     table: Table,
     path: str,
     rules: QualityRules,
-    settings: Settings,
+    dialect: Dialect,
     *,
     skip_loaded: bool,
 ) -> Intake:
     """Read and check the files of a feed; with `skip_loaded`, those that were not loaded into its table before."""
     spark = lake.spark
     refusing = quality.names_of(rules.all_of_feed(feed.name), "reject", "fail")
-    listed = feeds.list_files(spark, path)
+    listed = list_files(spark, path)
     loaded, files = None, listed
     if skip_loaded and is_as_last_run_left(lake, feed, table, listed):
         files = []
@@ -190,29 +191,29 @@ def read_feed(
     if not files:
         nothing = no_rows(spark, "file int")
         return Intake(feed, refusing, listed, [], {}, {}, nothing, nothing, [], [])
-    with feeds.damaged_files_refused():
+    with damaged_files_refused():
         headers = read_headers(spark, files, feed)
-    lines = feeds.read_lines(spark, files)
+    lines = records.read_lines(spark, files)
 
     row_rules = [*rules.structure, *rules.of_feed(feed.name)]
     forgotten = hashes_of_forgotten(lake)
-    rows = checked(lines, headers, feed, rules, settings, forgotten)
+    rows = checked(lines, headers, feed, rules, dialect, forgotten)
     kept = [rows] if keep(rows) else []
-    with feeds.damaged_files_refused():
+    with damaged_files_refused():
         try:
             blocks = summarize(rows)
         except SPARK_ERRORS:
-            parsed = _parsed(lines, headers, feed, settings, forgotten)
+            parsed = _parsed(lines, headers, feed, dialect, forgotten)
             if parsed.count():
                 quality.check_rules_run(parsed, row_rules)
             raise
 
     quoted = sorted({block.file for block in blocks if block.has_open_quote})
     if quoted:
-        stitched = feeds.stitched_lines(lines.where(F.col("file").isin(quoted)), feed)
+        stitched = records.stitched_lines(lines.where(F.col("file").isin(quoted)), feed)
         lines = lines.where(~F.col("file").isin(quoted)).unionByName(stitched)
         kept_headers = {file: header for file, header in headers.items() if file in quoted}
-        again = checked(stitched, kept_headers, feed, rules, settings, forgotten)
+        again = checked(stitched, kept_headers, feed, rules, dialect, forgotten)
         kept += [again] if keep(again) else []
         rows = rows.where(~F.col("file").isin(quoted)).unionByName(again)
         blocks = [block for block in blocks if block.file not in quoted] + summarize(again)
@@ -228,7 +229,7 @@ def read_feed(
         headers=headers,
         fingerprints={file.order: fingerprints[file.order] for file in new},
         rows=rows.where(F.col("file").isin([file.order for file in new])),
-        raw_lines=lines.select(*ROW, decoded(F.col("line"), settings.encoding).alias("raw_line")),
+        raw_lines=lines.select(*ROW, decoded(F.col("line"), dialect.encoding).alias("raw_line")),
         kept=kept,
         blocks=[block for block in blocks if block.file not in known],
     )
@@ -238,17 +239,15 @@ def check_unchanged(spark: SparkSession, path: str, intake: Intake) -> None:
     """Raise DataRefusedError where a file that was read is another one by now."""
     if not intake.files:
         return
-    now = {file.path: (file.size, file.modified_at) for file in feeds.list_files(spark, path)}
+    now = {file.path: (file.size, file.modified_at) for file in list_files(spark, path)}
     for file in intake.files:
         if now.get(file.path) != (file.size, file.modified_at):
             raise DataRefusedError(f"{file.path} changed while it was read: run again when it is complete.")
 
 
-def _parsed(
-    lines: DataFrame, headers: dict[int, str], feed: Feed, settings: Settings, forgotten: list[str]
-) -> DataFrame:
-    """The rows of `feeds.parse`, and `is_forgotten`: one of the words of the line is the id of a forgotten customer."""
-    rows = feeds.parse(lines, headers, feed, settings.encoding, settings.source_time_zone)
+def _parsed(lines: DataFrame, headers: dict[int, str], feed: Feed, dialect: Dialect, forgotten: list[str]) -> DataFrame:
+    """The rows of `records.parse`, and `is_forgotten`: whether a word of the line is the id of a forgotten customer."""
+    rows = records.parse(lines, headers, feed, dialect)
     if not forgotten:
         return rows.withColumn("is_forgotten", F.lit(False))
     return rows.withColumn("is_forgotten", is_about(forgotten))
@@ -259,11 +258,11 @@ def checked(
     headers: dict[int, str],
     feed: Feed,
     rules: QualityRules,
-    settings: Settings,
+    dialect: Dialect,
     forgotten: list[str],
 ) -> DataFrame:
     """One row per line, with its columns typed, `broken_rules`, `is_rejected`, and `raw_line` where it is rejected."""
-    rows = _parsed(lines, headers, feed, settings, forgotten)
+    rows = _parsed(lines, headers, feed, dialect, forgotten)
     rows = quality.with_broken_rules(rows, "broken_structure", rules.structure)
     rows = quality.with_broken_rules(rows, "broken_values", rules.of_feed(feed.name))
     broken = (

@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from common.contract import RUNS, Feed, Table
-from common.feeds import InputFile
+from common.csv_files.files import InputFile
 from common.spark.times import instant_of
 from common.tables import Lake
 

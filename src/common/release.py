@@ -7,17 +7,17 @@ from dataclasses import dataclass, replace
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from common import feeds
 from common.blocks import Block, summarize
 from common.contract import REJECTED, Column, Feed, Table
+from common.csv_files import records
+from common.csv_files.dialect import Dialect
+from common.csv_files.files import InputFile, list_files
+from common.csv_files.header import read_headers
 from common.decisions import Decision, decide
 from common.errors import DataRefusedError
-from common.feeds import InputFile
 from common.forgetting import hashes_of_forgotten
-from common.headers import read_headers
 from common.intake import REDACTED, ROW, Intake, checked
 from common.quality import QualityRules, names_of
-from common.settings import Settings
 from common.spark.driver_rows import local_rows, no_rows
 from common.spark.session import keep
 from common.spark.times import instant_of
@@ -68,9 +68,9 @@ def read_corrections(lake: Lake, path: str | None) -> DataFrame:
     """Corrected lines by rejected_id; raises DataRefusedError where the file is not clear or names an unknown row."""
     if path is None:
         return no_rows(lake.spark, "rejected_id string, corrected_line string")
-    files = feeds.list_files(lake.spark, path)
+    files = list_files(lake.spark, path)
     headers = read_headers(lake.spark, files, CORRECTIONS)
-    rows = feeds.parse(feeds.read_lines(lake.spark, files), headers, CORRECTIONS, "utf-8", "UTC")
+    rows = records.parse(records.read_lines(lake.spark, files), headers, CORRECTIONS, Dialect())
     rows = rows.where(~F.col("is_blank") & ~F.col("is_header"))
     rejected = lake.read(REJECTED, lake.version(REJECTED)).select(F.col("rejected_id").alias("known_id"))
     found = (
@@ -99,7 +99,7 @@ def read_rejected(
     feed: Feed,
     table: Table,
     rules: QualityRules,
-    settings: Settings,
+    dialect: Dialect,
     corrections: DataFrame,
     known_customers: list[DataFrame],
 ) -> Release:
@@ -119,7 +119,7 @@ def read_rejected(
     places = sources.orderBy("order").collect()
     files = [InputFile(row["order"], row["file"], row["file"], 0, instant_of(0)) for row in places]
     headers = {row["order"]: row["header"] for row in places} or {0: ",".join(feed.column_names)}
-    utf8 = settings.model_copy(update={"encoding": "utf-8"})
+    utf8 = replace(dialect, encoding="utf-8")
     rows = checked(lines.select(*ROW, "line"), headers, feed, rules, utf8, hashes_of_forgotten(lake))
     rows = rows.join(lines.select(*ROW, "rejected_id", "is_corrected"), on=list(ROW), how="inner")
 

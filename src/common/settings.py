@@ -19,7 +19,8 @@ from pydantic_settings import (
     YamlConfigSettingsSource,
 )
 
-from common.encodings import canonical_encoding
+from common.csv_files.dialect import Dialect
+from common.csv_files.encoding import canonical_encoding
 from common.errors import ConfigError
 
 PREFIX = "SALES_LAKEHOUSE_"
@@ -139,6 +140,10 @@ class Settings(BaseSettings):
     def writes(self) -> bool:
         """Whether the run may change the lake."""
         return not self.dry_run
+
+    @property
+    def dialect(self) -> Dialect:
+        return Dialect(self.encoding, self.source_time_zone)
 
     @property
     def rules_path(self) -> Path:

@@ -84,7 +84,7 @@ def _decide(
 
     def read(feed: Feed, table: Table) -> Intake:
         path = _path(settings, feed)
-        intake = read_feed(lake, feed, table, path, rules, settings, skip_loaded=not settings.reload)
+        intake = read_feed(lake, feed, table, path, rules, settings.dialect, skip_loaded=not settings.reload)
         held.callback(intake.release)
         return intake
 

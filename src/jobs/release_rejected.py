@@ -80,7 +80,7 @@ def _read(lake: Lake, settings: ReleaseSettings, rules: QualityRules, held: Exit
     releases: list[Release] = []
     for feed, table in ((CUSTOMERS_FEED, CUSTOMERS), (TRANSACTIONS, SALES)):
         known = [lake.read(CUSTOMERS, lake.version(CUSTOMERS)), *[r.decision.changes for r in releases]]
-        release = read_rejected(lake, feed, table, rules, settings, corrections, known)
+        release = read_rejected(lake, feed, table, rules, settings.dialect, corrections, known)
         held.callback(release.decision.release)
         held.callback(release.decision.intake.release)
         releases.append(release)

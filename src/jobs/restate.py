@@ -145,7 +145,7 @@ def _decide(
 
     Raises DataRefusedError where a row is not good or not in the range: a sale would be removed for a mistake.
     """
-    intake = read_feed(lake, TRANSACTIONS, SALES, path, rules, settings, skip_loaded=False)
+    intake = read_feed(lake, TRANSACTIONS, SALES, path, rules, settings.dialect, skip_loaded=False)
     held.callback(intake.release)
     customers = lake.read(CUSTOMERS, lake.version(CUSTOMERS))
     sales = decide(lake, intake, SALES, lake.version(SALES), rules, [customers])

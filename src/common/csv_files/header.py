@@ -9,10 +9,15 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from common.contract import Feed
+from common.csv_files.files import InputFile, read_text
 from common.errors import DataRefusedError
-from common.feeds import InputFile, columns_in, read_text
 
 _LONGEST_HEADER = 10_000
+
+
+def columns_in(header: str) -> list[str]:
+    """The column names of a header line, in its order and in capitals: `quantity` is QUANTITY."""
+    return [name.strip().upper() for name in next(csv.reader([header], strict=True), [])]
 
 
 def read_headers(spark: SparkSession, files: list[InputFile], feed: Feed) -> dict[int, str]:

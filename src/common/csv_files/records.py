@@ -1,4 +1,4 @@
-"""CSV files in: which files there are, and every record as typed columns beside its raw line.
+"""Every record of a file as typed columns beside its raw line.
 
 Files are read as lines of bytes and each line is parsed by itself, so that a large file is read by many tasks, a bad
 line harms no other, and every line is kept as it stood. Only a file in which a line has an odd number of quotes may
@@ -7,27 +7,18 @@ hold records of several lines; such a file is read again by `stitched_lines`. do
 
 from __future__ import annotations
 
-import csv
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime
 from functools import reduce
-from urllib.parse import unquote
 
-from pyspark.errors import AnalysisException
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
-from common import values
 from common.contract import Feed
-from common.encodings import decoded, is_decodable
-from common.errors import ConfigError, DataRefusedError
+from common.csv_files import values
+from common.csv_files.dialect import Dialect
+from common.csv_files.encoding import decoded, is_decodable
+from common.csv_files.files import InputFile, read_text
+from common.csv_files.header import columns_in
 from common.spark.driver_rows import local_rows
-from common.spark.failures import SPARK_ERRORS, damaged_file
-from common.spark.paths import plain_path
-from common.spark.times import instant_of
 
 # A quoted value that spans more lines than this is taken for a quote that was never closed.
 MAX_LINES_OF_A_RECORD = 1000
@@ -37,75 +28,6 @@ _MAX_SEPARATORS = 1000
 # quote, after spaces or not: parsers disagree about those.
 _VALUE = r'(?:"[^"]*+(?:""[^"]*+)*+"|[ \t]*+(?:[^" \t,\r\n][^,\r\n]*+)?)'
 _RECORD = rf"^{_VALUE}(?:,{_VALUE})*+\z"
-
-
-@dataclass(frozen=True)
-class InputFile:
-    """One file to read. `order` counts the files of the feed by arrival: modification time, then name."""
-
-    order: int
-    path: str
-    uri: str
-    size: int
-    modified_at: datetime
-
-
-def list_files(spark: SparkSession, path: str) -> list[InputFile]:
-    """The files that a path, folder (with its sub-folders) or glob stands for, in order of arrival.
-
-    Names that start with `_` or `.` are left out, as everywhere in Spark. Raises ConfigError where the path does not
-    exist or names such a file itself; an empty folder is no mistake.
-    """
-    reader = spark.read.format("binaryFile").option("recursiveFileLookup", "true")
-    try:
-        found = reader.load(path)
-        all_paths = {plain_path(unquote(uri)) for uri in found.inputFiles()}
-        listed = found.select(
-            "path",
-            F.col("length").alias("size"),
-            F.col("_metadata.file_path").alias("uri"),
-            F.unix_micros("modificationTime").alias("modified_micros"),
-        ).collect()
-    except AnalysisException as error:
-        if error.getCondition() == "PATH_NOT_FOUND":
-            raise ConfigError(f"There is no file at {path}.") from error
-        raise
-    # Spark lists a file without a byte, and reads it as if it were not there.
-    for empty in sorted(all_paths - {plain_path(row["path"]) for row in listed}):
-        raise DataRefusedError(f"{empty} is empty: even a file without rows has a header.")
-    if not listed and path.rstrip("/").rpartition("/")[2].startswith(("_", ".")):
-        raise ConfigError(f"{path} starts with _ or . and is left out, as everywhere in Spark: rename it.")
-    in_order = sorted(listed, key=lambda row: (row["modified_micros"], row["path"]))
-    return [
-        InputFile(
-            order=order,
-            path=plain_path(row["path"]),
-            uri=row["uri"],
-            size=row["size"],
-            modified_at=instant_of(row["modified_micros"]),
-        )
-        for order, row in enumerate(in_order)
-    ]
-
-
-def columns_in(header: str) -> list[str]:
-    """The column names of a header line, in its order and in capitals: `quantity` is QUANTITY."""
-    return [name.strip().upper() for name in next(csv.reader([header], strict=True), [])]
-
-
-@contextmanager
-def damaged_files_refused() -> Iterator[None]:
-    """Turn Spark's failure to read a file to its end (a truncated .gz, say) into a DataRefusedError that names it."""
-    try:
-        yield
-    except SPARK_ERRORS as error:
-        damaged = damaged_file(error)
-        if damaged is None:
-            raise
-        raise DataRefusedError(
-            f"{damaged} cannot be read to its end: it is damaged, not complete or not "
-            "permitted, or its name has a colon, which Hadoop cannot read. Deliver it again."
-        ) from error
 
 
 def read_lines(spark: SparkSession, files: list[InputFile]) -> DataFrame:
@@ -164,7 +86,7 @@ def stitched_lines(lines: DataFrame, feed: Feed) -> DataFrame:
     ).withColumn("position", F.col("position").cast("bigint"))
 
 
-def parse(lines: DataFrame, headers: dict[int, str], feed: Feed, encoding: str, source_time_zone: str) -> DataFrame:
+def parse(lines: DataFrame, headers: dict[int, str], feed: Feed, dialect: Dialect) -> DataFrame:
     """One row per line: the feed's columns typed (null where not clean), `text` with the same as text, `raw_line`,
     where it stood (`file`, `block`, `position`), and is_blank, is_header, is_decodable, is_well_formed, has_open_quote.
     """
@@ -172,7 +94,9 @@ def parse(lines: DataFrame, headers: dict[int, str], feed: Feed, encoding: str, 
     for file, header in headers.items():
         layouts.setdefault(tuple(columns_in(header)), []).append(file)
     parsed = [
-        _parse_layout(lines.where(F.col("file").isin(files)), columns, {headers[file] for file in files}, encoding)
+        _parse_layout(
+            lines.where(F.col("file").isin(files)), columns, {headers[file] for file in files}, dialect.encoding
+        )
         for columns, files in layouts.items()
     ]
     flags = ["file", "block", "position", "raw_line", "is_blank", "is_header", "is_decodable", "is_well_formed"]
@@ -180,7 +104,7 @@ def parse(lines: DataFrame, headers: dict[int, str], feed: Feed, encoding: str, 
     in_feed_order = F.struct(*[F.col(f"text.{name}").alias(name) for name in feed.column_names]).alias("text")
     text = reduce(DataFrame.unionByName, [layout.select(*flags, in_feed_order) for layout in parsed])
     columns = [
-        values.typed(F.col(f"text.{column.name}"), column.type, source_time_zone).alias(column.name)
+        values.typed(F.col(f"text.{column.name}"), column.type, dialect.time_zone).alias(column.name)
         for column in feed.columns
     ]
     rows = computed_once(text, "text").select(*flags, "text", *columns)
@@ -252,12 +176,3 @@ def computed_once(rows: DataFrame, *columns: str) -> DataFrame:
 def _quotes_in(column: str) -> Column:
     """How many quotes a line has, in any encoding: counted in bytes, since characters may not be valid."""
     return F.octet_length(column) - F.octet_length(F.replace(F.col(column), F.lit('"')))
-
-
-def read_text(spark: SparkSession, files: list[InputFile]) -> DataFrame:
-    """The lines of files as Spark reads text: one row per line in `value`."""
-    return spark.read.text([_without_globs(file.path) for file in files])
-
-
-def _without_globs(path: str) -> str:
-    return re.sub(r"([\\{}\[\]*?])", r"\\\1", path)

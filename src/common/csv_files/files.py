@@ -1,0 +1,92 @@
+"""Which files there are to read, in order of arrival, and their lines as Spark reads text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import unquote
+
+from pyspark.errors import AnalysisException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from common.errors import ConfigError, DataRefusedError
+from common.spark.failures import SPARK_ERRORS, damaged_file
+from common.spark.paths import plain_path
+from common.spark.times import instant_of
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """One file to read. `order` counts the files of the feed by arrival: modification time, then name."""
+
+    order: int
+    path: str
+    uri: str
+    size: int
+    modified_at: datetime
+
+
+def list_files(spark: SparkSession, path: str) -> list[InputFile]:
+    """The files that a path, folder (with its sub-folders) or glob stands for, in order of arrival.
+
+    Names that start with `_` or `.` are left out, as everywhere in Spark. Raises ConfigError where the path does not
+    exist or names such a file itself; an empty folder is no mistake.
+    """
+    reader = spark.read.format("binaryFile").option("recursiveFileLookup", "true")
+    try:
+        found = reader.load(path)
+        all_paths = {plain_path(unquote(uri)) for uri in found.inputFiles()}
+        listed = found.select(
+            "path",
+            F.col("length").alias("size"),
+            F.col("_metadata.file_path").alias("uri"),
+            F.unix_micros("modificationTime").alias("modified_micros"),
+        ).collect()
+    except AnalysisException as error:
+        if error.getCondition() == "PATH_NOT_FOUND":
+            raise ConfigError(f"There is no file at {path}.") from error
+        raise
+    # Spark lists a file without a byte, and reads it as if it were not there.
+    for empty in sorted(all_paths - {plain_path(row["path"]) for row in listed}):
+        raise DataRefusedError(f"{empty} is empty: even a file without rows has a header.")
+    if not listed and path.rstrip("/").rpartition("/")[2].startswith(("_", ".")):
+        raise ConfigError(f"{path} starts with _ or . and is left out, as everywhere in Spark: rename it.")
+    in_order = sorted(listed, key=lambda row: (row["modified_micros"], row["path"]))
+    return [
+        InputFile(
+            order=order,
+            path=plain_path(row["path"]),
+            uri=row["uri"],
+            size=row["size"],
+            modified_at=instant_of(row["modified_micros"]),
+        )
+        for order, row in enumerate(in_order)
+    ]
+
+
+@contextmanager
+def damaged_files_refused() -> Iterator[None]:
+    """Turn Spark's failure to read a file to its end (a truncated .gz, say) into a DataRefusedError that names it."""
+    try:
+        yield
+    except SPARK_ERRORS as error:
+        damaged = damaged_file(error)
+        if damaged is None:
+            raise
+        raise DataRefusedError(
+            f"{damaged} cannot be read to its end: it is damaged, not complete or not "
+            "permitted, or its name has a colon, which Hadoop cannot read. Deliver it again."
+        ) from error
+
+
+def read_text(spark: SparkSession, files: list[InputFile]) -> DataFrame:
+    """The lines of files as Spark reads text: one row per line in `value`."""
+    return spark.read.text([_without_globs(file.path) for file in files])
+
+
+def _without_globs(path: str) -> str:
+    return re.sub(r"([\\{}\[\]*?])", r"\\\1", path)
