@@ -21,9 +21,9 @@ from common.csv_files.files import list_files
 from common.csv_files.header import read_headers
 from common.errors import DataRefusedError
 from common.intake import read_feed
+from common.lake.lake import Lake
 from common.quality import load_rules
 from common.settings import conf_dir
-from common.tables import Lake
 from csv_by_docs import WARNINGS, Reading, read_by_the_docs
 from csv_parsers import Parsers
 from fuzzing import BATCH, FuzzedFile, file_with_a_bad_header, fuzzed_file

@@ -7,10 +7,10 @@ from pathlib import Path
 from deltalake import DeltaTable
 
 import meddling
-from common.commits import Commit
 from common.contract import SALE_IDS, SALES
-from common.refresh import last_of_a_run
-from common.tables import Lake
+from common.lake.commits import Commit
+from common.lake.lake import Lake
+from common.lake.provenance import last_of_a_run
 from jobs import maintain, verify_aggregate
 from lakes import Workbench, assert_equals_recompute
 

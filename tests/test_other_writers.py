@@ -15,8 +15,8 @@ from pyspark.sql import functions as F
 from batteries import Battery
 from common.contract import AGGREGATE, CUSTOMERS, RUNS, SALES
 from common.errors import LakeConflictError
+from common.lake.lake import Lake
 from common.settings import Settings, load_settings
-from common.tables import Lake
 from jobs import load_sales
 from lakes import Workbench, assert_equals_recompute
 

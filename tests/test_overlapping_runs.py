@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from batteries import Battery
-from common.lock import LOCK_FILE, lock_lake
+from common.lake.lock import LOCK_FILE, lock_lake
 from killing import quick_worker
 from lakes import Workbench, assert_equals_recompute
 from worker import Worker

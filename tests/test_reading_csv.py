@@ -13,9 +13,9 @@ from common.contract import CUSTOMERS, CUSTOMERS_FEED
 from common.csv_files.records import MAX_LINES_OF_A_RECORD
 from common.errors import ConfigError, DataRefusedError
 from common.intake import Intake, read_feed
+from common.lake.lake import Lake
 from common.quality import QualityRules, load_rules
 from common.settings import Settings, conf_dir, load_settings
-from common.tables import Lake
 from lakes import CUSTOMERS_HEADER, Workbench
 
 RULES = load_rules(conf_dir() / "quality.yml")

@@ -89,7 +89,7 @@ def test_files_where_a_table_should_be_are_named_and_left(bench: Workbench) -> N
 
 @pytest.mark.skipif("config.getoption('--connect')", reason="a session without a JVM of its own takes no lock")
 def test_a_second_run_on_the_same_lake_says_who_holds_it(bench: Workbench) -> None:
-    from common.lock import lock_lake
+    from common.lake.lock import lock_lake
 
     bench.people(ALICE)
     bench.sales(SALE)

@@ -8,7 +8,7 @@ import pytest
 from deltalake import DeltaTable
 
 from common.contract import AGGREGATE, CUSTOMERS, SALES
-from common.tables import Lake
+from common.lake.lake import Lake
 from expected_gold import assert_gold_is_right
 from jobs import build_gold, forget_customer, maintain, verify_aggregate
 from lakes import Workbench, assert_equals_recompute

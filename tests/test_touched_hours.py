@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 
 from common.aggregate import aggregate_sales
 from common.contract import AGGREGATE, CUSTOMERS, SALES
-from common.tables import Lake
+from common.lake.lake import Lake
 from lakes import Workbench, assert_did_as_planned, assert_equals_recompute
 
 HOURS = [f"2025-02-22 {hour:02}:15:00" for hour in range(6)]

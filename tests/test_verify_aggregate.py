@@ -13,8 +13,8 @@ import pytest
 from pyspark.sql import SparkSession
 
 from common.contract import AGGREGATE, CUSTOMERS, FORGOTTEN, REJECTED, RUNS, SALES, Table
+from common.lake.lake import Lake
 from common.maintenance import vacuum
-from common.tables import Lake
 from common.verification import Checked, compare_groups
 from jobs import load_sales, verify_aggregate
 

@@ -6,7 +6,7 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from common.contract import Feed
-from common.id_index import id_hash
+from common.lake.id_index import id_hash
 
 NEW, CORRECTED, UNCHANGED, DUPLICATE, REJECTED = "new", "corrected", "unchanged", "duplicate", "rejected"
 # Up to so many keys are sent to every task instead of sorting what they are looked for in.

@@ -12,11 +12,12 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from common import arrivals, quality
-from common.commits import Commit
 from common.contract import HOUR, SALES, Feed, Table
 from common.errors import DataRefusedError
-from common.id_index import hours_by_id, id_hash
 from common.intake import FORGOTTEN_RULE, ROW, Intake
+from common.lake.commits import Commit
+from common.lake.id_index import hours_by_id, id_hash
+from common.lake.lake import Lake
 from common.ledger import FeedLedger, RuleCount
 from common.quality import QualityRules
 from common.spark.driver_rows import no_rows
@@ -25,7 +26,6 @@ from common.spark.parallel import side_by_side
 from common.spark.session import give_back, keep
 from common.spark.sql import hours_condition
 from common.spark.times import hour_at, hour_of, hours_in
-from common.tables import Lake
 
 
 @dataclass(frozen=True)

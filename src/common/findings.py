@@ -9,7 +9,7 @@ from datetime import datetime
 
 from rich.table import Table as RichTable
 
-from common.refresh import Sources
+from common.lake.provenance import Sources
 
 # So many keys of a finding are kept, and so many of them printed; all are counted.
 EXAMPLES_KEPT = 100

@@ -16,10 +16,10 @@ from pyspark.sql import functions as F
 
 from common.contract import AGGREGATE, CUSTOMERS, FORGOTTEN, HOUR, OPTIONAL_TABLES, REJECTED, RUNS, SALES, Table
 from common.contract.gold import GOLD_TABLES
+from common.lake.lake import Lake
 from common.maintenance import vacuum
 from common.spark.driver_rows import local_rows
 from common.spark.times import hours_in
-from common.tables import Lake
 
 # What a customer did is in these, or counted in them.
 _ABOUT_CUSTOMERS = (SALES, CUSTOMERS, AGGREGATE, REJECTED, *GOLD_TABLES)

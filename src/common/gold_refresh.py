@@ -12,22 +12,23 @@ from pyspark.sql import functions as F
 
 from common.contract import CUSTOMERS, HOUR, SALES, Table
 from common.contract.gold import CUSTOMER_SUMMARY, GOLD_TABLES, PRODUCT_PERFORMANCE, SALES_HOURLY
+from common.differences import differing_rows
 from common.gold import customer_segments, customer_summary, product_performance, purchases, sales_hourly
-from common.plan import TableChange, change_of, files_holding
-from common.refresh import (
+from common.lake.commits import TableChange, change_of
+from common.lake.lake import Lake
+from common.lake.provenance import (
     UNREADABLE_CHANGES,
     Sources,
-    differing_rows,
     is_in_step,
     pin_sources,
     recorded_sources,
     why_not_incremental,
 )
+from common.plan import files_holding
 from common.spark.failures import SPARK_ERRORS
 from common.spark.session import give_back, keep, kept
 from common.spark.sql import hours_condition
 from common.spark.times import hours_in
-from common.tables import Lake
 
 
 @dataclass(frozen=True)

@@ -20,13 +20,13 @@ from common.csv_files.files import InputFile, damaged_files_refused, list_files
 from common.csv_files.header import columns_in, read_headers
 from common.errors import DataRefusedError
 from common.forgetting import hashes_of_forgotten, is_about
+from common.lake.lake import Lake
 from common.ledger import RuleCount
 from common.loaded_files import is_as_last_run_left, known_fingerprints, loaded_files, not_loaded
 from common.quality import QualityRules
 from common.spark.driver_rows import local_rows, no_rows
 from common.spark.failures import SPARK_ERRORS
 from common.spark.session import give_back, keep
-from common.tables import Lake
 
 # Where a row stands: what identifies it within the files of a feed.
 ROW = ("file", "block", "position")

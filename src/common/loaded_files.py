@@ -12,8 +12,8 @@ from pyspark.sql import functions as F
 
 from common.contract import RUNS, Feed, Table
 from common.csv_files.files import InputFile
+from common.lake.lake import Lake
 from common.spark.times import instant_of
-from common.tables import Lake
 
 # A file that changed this shortly before a run read it may have changed again within the clock's grain.
 _CLOCK_GRAIN = timedelta(seconds=2)

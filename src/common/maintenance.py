@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from common.commits import Carried, Commit
 from common.contract import Table
 from common.errors import ConfigError
+from common.lake.commits import Carried, Commit
+from common.lake.lake import Lake
 from common.spark import jvm
 from common.spark.session import set_property, unset_property
-from common.tables import Lake
 
 _CHECKS_RETENTION = "spark.databricks.delta.retentionDurationCheck.enabled"
 

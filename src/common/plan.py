@@ -8,37 +8,18 @@ from datetime import datetime
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from common.commits import Commit
 from common.contract import AGGREGATE, CUSTOMERS, HOUR, SALES, Table
-from common.refresh import (
-    UNREADABLE_CHANGES,
-    Sources,
-    changed_groups,
-    groups_of_customers,
-    pin_sources,
-    recorded_sources,
-    why_not_incremental,
-)
+from common.lake.commits import TableChange
+from common.lake.lake import Lake
+from common.lake.provenance import UNREADABLE_CHANGES, Sources, pin_sources, recorded_sources, why_not_incremental
+from common.refresh import changed_groups, groups_of_customers
 from common.spark.failures import SPARK_ERRORS
 from common.spark.session import give_back, keep
 from common.spark.sql import hours_condition
 from common.spark.times import hour_at
-from common.tables import Lake
 
 # Of the keys that a run would recompute, so many are named.
 _KEYS_NAMED = 100
-
-
-@dataclass(frozen=True)
-class TableChange:
-    """One commit to a table: its rows, and the data files that it replaces."""
-
-    table: str
-    inserted: int
-    updated: int
-    deleted: int
-    files_replaced: int
-    bytes_replaced: int
 
 
 @dataclass(frozen=True)
@@ -105,23 +86,6 @@ def plan_run(lake: Lake, sales: DataFrame, customers: DataFrame, removed: DataFr
     )
     give_back(groups)
     return plan
-
-
-def change_of(table: Table, commit: Commit | None) -> TableChange:
-    """What a commit did, as Delta counted it."""
-    metrics = commit.metrics if commit else {}
-
-    def count(*names: str) -> int:
-        return next((int(metrics[name]) for name in names if name in metrics), 0)
-
-    return TableChange(
-        table=table.name,
-        inserted=count("numTargetRowsInserted", "numOutputRows"),
-        updated=count("numTargetRowsUpdated"),
-        deleted=count("numTargetRowsDeleted"),
-        files_replaced=count("numTargetFilesRemoved", "numRemovedFiles"),
-        bytes_replaced=count("numTargetBytesRemoved", "numRemovedBytes"),
-    )
 
 
 def _groups_of_sales(before: DataFrame, sales: DataFrame, removed: DataFrame, *, has_lake: bool) -> DataFrame:

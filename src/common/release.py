@@ -17,11 +17,11 @@ from common.decisions import Decision, decide
 from common.errors import DataRefusedError
 from common.forgetting import hashes_of_forgotten
 from common.intake import REDACTED, ROW, Intake, checked
+from common.lake.lake import Lake
 from common.quality import QualityRules, names_of
 from common.spark.driver_rows import local_rows, no_rows
 from common.spark.session import keep
 from common.spark.times import instant_of
-from common.tables import Lake
 
 CORRECTIONS = Feed(
     name="corrections",

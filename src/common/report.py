@@ -16,11 +16,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table as RichTable
 
-from common.commits import Commit
 from common.contract import AGGREGATE, Table
 from common.decisions import Decision
+from common.lake.commits import Commit, TableChange, change_of
 from common.ledger import FeedLedger, RuleCount
-from common.plan import Plan, TableChange, change_of
+from common.plan import Plan
 from common.quality import QualityRules, names_of
 from common.refresh import Refreshed
 from common.spark.times import json_value

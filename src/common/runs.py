@@ -14,14 +14,14 @@ from common.contract import AGGREGATE, CUSTOMERS, LOGIC_VERSION, OPTIONAL_TABLES
 from common.contract.gold import GOLD_TABLES
 from common.decisions import Decision
 from common.errors import LakeConflictError, LakeError
-from common.integrity import check_is_writable, repair_of
+from common.lake.file_checks import check_is_writable, repair_of
+from common.lake.lake import Lake
+from common.lake.lock import lock_lake
 from common.loaded_files import listing_to_trust
-from common.lock import lock_lake
 from common.report import Reporter, RunReport, TableVersions
 from common.settings import Settings
 from common.spark.driver_rows import local_rows
 from common.spark.paths import is_on_this_disk
-from common.tables import Lake
 
 Work = Callable[[Lake, RunReport], None]
 

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from common.contract import RUNS
-from common.delta_log import commit_path, read_log
 from common.errors import SalesLakehouseError
+from common.lake.delta_log import commit_path, read_log
 from common.settings import Settings, argument_parser, load_settings
 
 # Up to so many bytes of CSV, starting takes longer than reading; see docs/performance.md.

@@ -14,9 +14,9 @@ from pyspark.sql import functions as F
 
 from common.contract import AGGREGATE, CUSTOMERS, HOUR, SALES, Table
 from common.findings import EXAMPLES_KEPT, NOT_SHOWN, Cell, Difference, Finding
-from common.refresh import Sources, pin_sources, recorded_sources, why_not_incremental
+from common.lake.lake import Lake
+from common.lake.provenance import Sources, pin_sources, recorded_sources, why_not_incremental
 from common.sums import sums_of_aggregate, sums_of_sales
-from common.tables import Lake
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from common.contract import (
 from common.decisions import Decision, check_may_load, decide, merge_changes
 from common.errors import ConfigError
 from common.intake import Intake, check_unchanged, read_feed
+from common.lake.lake import Lake
 from common.plan import plan_run
 from common.quality import QualityRules, load_rules
 from common.refresh import refresh_aggregate
@@ -32,7 +33,6 @@ from common.runs import check_no_commit_is_lost, record_run, versions_of, work_o
 from common.settings import Settings
 from common.spark.parallel import side_by_side
 from common.spark.session import check_session
-from common.tables import Lake
 
 JOB = "load_sales"
 

@@ -11,16 +11,17 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 from pyspark.sql import SparkSession
 
-from common import id_index, maintenance
+from common import maintenance
 from common.command import run_command
 from common.contract import LOGIC_VERSION, OPTIONAL_TABLES, SALE_IDS, TABLES
 from common.contract.gold import GOLD_TABLES
 from common.gold_refresh import gold_tables_of
+from common.lake import id_index
+from common.lake.lake import Lake
 from common.report import Reporter, RunReport
 from common.runs import record_run, versions_of_existing, work_on_lake
 from common.settings import LAKE_OPTIONS, Settings
 from common.spark.session import check_session
-from common.tables import Lake
 
 JOB = "maintain"
 _MAINTAINED = (*TABLES, *OPTIONAL_TABLES, *GOLD_TABLES)

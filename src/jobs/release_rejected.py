@@ -13,6 +13,7 @@ from pyspark.sql import DataFrame, SparkSession
 from common.command import run_command
 from common.contract import CUSTOMERS, CUSTOMERS_FEED, LOGIC_VERSION, REJECTED, SALES, TABLES, TRANSACTIONS
 from common.decisions import merge_changes
+from common.lake.lake import Lake
 from common.plan import plan_run
 from common.quality import QualityRules, load_rules
 from common.refresh import refresh_aggregate
@@ -21,7 +22,6 @@ from common.report import Reporter, RunReport
 from common.runs import record_run, versions_of_existing, work_on_lake
 from common.settings import LAKE_OPTIONS, READING_OPTIONS, Settings
 from common.spark.session import check_session
-from common.tables import Lake
 
 JOB = "release_rejected"
 

@@ -17,16 +17,17 @@ from common.contract import CUSTOMERS, HOUR, LOGIC_VERSION, SALES, TABLES, TRANS
 from common.decisions import Decision, check_may_load, decide, no_changes, reasons_of, rejected_rows_of
 from common.errors import DataRefusedError
 from common.intake import ROW, check_unchanged, read_feed
+from common.lake.lake import Lake
+from common.lake.provenance import pin_sources
 from common.plan import plan_run
 from common.quality import QualityRules, load_rules
-from common.refresh import differing_groups, pin_sources, refresh_aggregate, restate_groups
+from common.refresh import differing_groups, refresh_aggregate, restate_groups
 from common.report import Reporter, RunReport
 from common.runs import record_run, versions_of_existing, work_on_lake
 from common.settings import LAKE_OPTIONS, READING_OPTIONS, Settings
 from common.spark.session import check_session
 from common.spark.sql import range_condition
 from common.spark.times import hours_in
-from common.tables import Lake
 
 JOB = "restate"
 

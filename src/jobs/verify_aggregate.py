@@ -10,7 +10,6 @@ from typing import ClassVar
 
 from pyspark.sql import SparkSession
 
-from common import id_index
 from common.aggregate import aggregate_sales
 from common.command import run_command
 from common.contract import AGGREGATE, CUSTOMERS, OPTIONAL_TABLES, RUNS, SALE_IDS, SALES, TABLES, Table
@@ -18,14 +17,15 @@ from common.contract.gold import GOLD_TABLES
 from common.errors import LakeDiffersError, LakeError
 from common.findings import Finding, TableChecked, Verification
 from common.gold_refresh import Gold
-from common.integrity import check_table_files
-from common.refresh import Sources, pin_sources
+from common.lake import id_index
+from common.lake.file_checks import check_table_files
+from common.lake.lake import Lake
+from common.lake.provenance import Sources, pin_sources
 from common.report import Reporter
 from common.runs import check_no_commit_is_lost
 from common.settings import LAKE_OPTIONS, Settings
 from common.spark.failures import SPARK_ERRORS, condition_of, damaged_file
 from common.spark.session import check_session
-from common.tables import Lake
 from common.verification import Checked, called, check_rows, compare_groups, compare_rows, compare_sums, origin_of
 
 JOB = "verify_aggregate"

@@ -10,12 +10,12 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, DataFrameWriterV2, SparkSession
 from pyspark.sql import functions as F
 
-from common.commits import Carried, Commit, columns_of_history, commit_in_history, commit_in_log
 from common.contract import HOUR, Relation, Table
-from common.ddl import create_statement
-from common.delta_log import commit_infos, remove_log_without_commits
 from common.errors import ConfigError, LakeConflictError, LakeError
-from common.integrity import check_table_files, flush_commit, repair_of
+from common.lake.commits import Carried, Commit, columns_of_history, commit_in_history, commit_in_log
+from common.lake.ddl import create_statement
+from common.lake.delta_log import commit_infos, remove_log_without_commits
+from common.lake.file_checks import check_table_files, flush_commit, repair_of
 from common.spark.driver_rows import no_rows
 from common.spark.failures import SPARK_ERRORS
 from common.spark.paths import is_on_this_disk

@@ -12,11 +12,11 @@ from contextlib import suppress
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from common.commits import Commit
 from common.contract import HOUR, SALE_IDS, SALES
-from common.refresh import last_of_a_run, why_unclear
+from common.lake.commits import Commit
+from common.lake.lake import Lake
+from common.lake.provenance import last_of_a_run, why_unclear
 from common.spark.failures import SPARK_ERRORS
-from common.tables import Lake
 
 
 def hours_by_id(lake: Lake, version: int) -> DataFrame | None:

@@ -17,8 +17,8 @@ from urllib.parse import unquote
 
 from common.contract import AGGREGATE, SALE_IDS, Table
 from common.contract.gold import GOLD_TABLES
-from common.delta_log import Log, actions_of, commit_path, read_log
 from common.errors import LakeError
+from common.lake.delta_log import Log, actions_of, commit_path, read_log
 
 _PARQUET = b"PAR1"
 # What Delta says of a commit, and the kind of action whose number it is.

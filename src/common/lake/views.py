@@ -5,8 +5,8 @@ from __future__ import annotations
 from pyspark.errors import AnalysisException
 
 from common.contract import View
-from common.ddl import create_view_statement
-from common.tables import IS_MISSING, Lake
+from common.lake.ddl import create_view_statement
+from common.lake.lake import IS_MISSING, Lake
 
 
 def define_view(lake: Lake, view: View, query: str, *, only_look: bool) -> bool:

@@ -18,6 +18,7 @@ from typing import Any
 from pyspark.sql import Column, DataFrameWriterV2, Row, SparkSession
 from pyspark.sql import functions as F
 
+from common.contract import Table
 from common.spark.session import set_property, unset_property
 from common.spark.times import instant_of
 
@@ -45,6 +46,18 @@ class Commit:
         """What the note has under a name, such as the versions of tables; empty where it has no such thing."""
         said = self.note.get(name)
         return said if isinstance(said, dict) else {}
+
+
+@dataclass(frozen=True)
+class TableChange:
+    """One commit to a table: its rows, and the data files that it replaces."""
+
+    table: str
+    inserted: int
+    updated: int
+    deleted: int
+    files_replaced: int
+    bytes_replaced: int
 
 
 class Carried:
@@ -110,6 +123,23 @@ def commit_in_history(row: Row) -> Commit:
         at=instant_of(row["second"] * 1_000_000),
         note=_note_in(row["userMetadata"], row["condition"]),
         metrics=row["operationMetrics"] or {},
+    )
+
+
+def change_of(table: Table, commit: Commit | None) -> TableChange:
+    """What a commit did, as Delta counted it."""
+    metrics = commit.metrics if commit else {}
+
+    def count(*names: str) -> int:
+        return next((int(metrics[name]) for name in names if name in metrics), 0)
+
+    return TableChange(
+        table=table.name,
+        inserted=count("numTargetRowsInserted", "numOutputRows"),
+        updated=count("numTargetRowsUpdated"),
+        deleted=count("numTargetRowsDeleted"),
+        files_replaced=count("numTargetFilesRemoved", "numRemovedFiles"),
+        bytes_replaced=count("numTargetBytesRemoved", "numRemovedBytes"),
     )
 
 
