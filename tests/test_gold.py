@@ -12,11 +12,11 @@ from pyspark.sql import functions as F
 
 from common.contract import CUSTOMERS, SALES, TABLES, Table
 from common.contract.gold import CUSTOMER_SUMMARY, GOLD_TABLES, PRODUCT_PERFORMANCE, SALES_ENRICHED, SALES_HOURLY
-from common.gold_refresh import pinned_gold, plan_gold
 from common.lake.lake import Lake
 from common.lake.provenance import recorded_sources
 from common.lake.views import define_view
-from common.sales_enriched import sales_enriched_sql
+from common.marts.gold_refresh import pinned_gold, plan_gold
+from common.marts.sales_enriched import sales_enriched_sql
 from expected_gold import assert_gold_is_right, database_of, gold_by_duckdb, gold_versions, in_order, plain
 from gold_docs import DOCS, IN_DOCS, as_markdown
 from jobs import build_gold, load_sales, verify_aggregate

@@ -10,9 +10,9 @@ import pytest
 from deltalake import DeltaTable
 from pyspark.sql import functions as F
 
-from common.aggregate import aggregate_sales
 from common.contract import AGGREGATE, CUSTOMERS, SALES
 from common.lake.lake import Lake
+from common.marts.aggregate import aggregate_sales
 from lakes import Workbench, assert_did_as_planned, assert_equals_recompute
 
 HOURS = [f"2025-02-22 {hour:02}:15:00" for hour in range(6)]

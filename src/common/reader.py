@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from common.contract import CUSTOMERS, RUNS, SALES
 from common.contract.gold import GOLD_TABLES, SALES_ENRICHED
-from common.sales_enriched import sales_enriched_sql
+from common.marts.sales_enriched import sales_enriched_sql
 from common.spark.sql import quoted
 
 if TYPE_CHECKING:

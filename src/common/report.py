@@ -20,9 +20,9 @@ from common.contract import AGGREGATE, Table
 from common.decisions import Decision
 from common.lake.commits import Commit, TableChange, change_of
 from common.ledger import FeedLedger, RuleCount
-from common.plan import Plan
+from common.marts.aggregate_refresh import Refreshed
+from common.marts.plan import Plan
 from common.quality import QualityRules, names_of
-from common.refresh import Refreshed
 from common.spark.times import json_value
 
 _WIDTH_OF_NO_TERMINAL = 120

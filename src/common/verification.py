@@ -16,7 +16,7 @@ from common.contract import AGGREGATE, CUSTOMERS, HOUR, SALES, Table
 from common.findings import EXAMPLES_KEPT, NOT_SHOWN, Cell, Difference, Finding
 from common.lake.lake import Lake
 from common.lake.provenance import Sources, pin_sources, recorded_sources, why_not_incremental
-from common.sums import sums_of_aggregate, sums_of_sales
+from common.marts.hourly_totals import sums_of_aggregate, sums_of_sales
 
 
 @dataclass(frozen=True)

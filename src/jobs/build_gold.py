@@ -11,13 +11,13 @@ from pyspark.sql import SparkSession
 from common.command import run_command
 from common.contract import CUSTOMERS, SALES
 from common.contract.gold import GOLD_TABLES, SALES_ENRICHED
-from common.gold_refresh import pinned_gold, plan_gold, refresh_gold
 from common.lake.lake import Lake
 from common.lake.views import define_view
-from common.plan import Plan
+from common.marts.gold_refresh import pinned_gold, plan_gold, refresh_gold
+from common.marts.plan import Plan
+from common.marts.sales_enriched import sales_enriched_sql
 from common.report import Reporter, RunReport
 from common.runs import record_run, versions_of_existing, work_on_lake
-from common.sales_enriched import sales_enriched_sql
 from common.settings import LAKE_OPTIONS, Settings
 from common.spark.session import check_session
 

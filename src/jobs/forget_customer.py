@@ -14,10 +14,10 @@ from common.command import run_command
 from common.contract import CUSTOMERS, LOGIC_VERSION, REJECTED, SALES, TABLES
 from common.contract.gold import GOLD_TABLES
 from common.errors import LakeError
-from common.gold_refresh import gold_tables_of, pinned_gold, refresh_gold
 from common.lake.lake import Lake
 from common.maintenance import check_may_maintain
-from common.refresh import refresh_aggregate
+from common.marts.aggregate_refresh import refresh_aggregate
+from common.marts.gold_refresh import gold_tables_of, pinned_gold, refresh_gold
 from common.report import Reporter, RunReport
 from common.runs import record_run, versions_of_existing, work_on_lake
 from common.settings import LAKE_OPTIONS, Settings

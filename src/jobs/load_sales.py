@@ -25,9 +25,9 @@ from common.decisions import Decision, check_may_load, decide, merge_changes
 from common.errors import ConfigError
 from common.intake import Intake, check_unchanged, read_feed
 from common.lake.lake import Lake
-from common.plan import plan_run
+from common.marts.aggregate_refresh import refresh_aggregate
+from common.marts.plan import plan_run
 from common.quality import QualityRules, load_rules
-from common.refresh import refresh_aggregate
 from common.report import Reporter, RunReport
 from common.runs import check_no_commit_is_lost, record_run, versions_of, work_on_lake
 from common.settings import Settings

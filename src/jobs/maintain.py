@@ -15,9 +15,9 @@ from common import maintenance
 from common.command import run_command
 from common.contract import LOGIC_VERSION, OPTIONAL_TABLES, SALE_IDS, TABLES
 from common.contract.gold import GOLD_TABLES
-from common.gold_refresh import gold_tables_of
 from common.lake import id_index
 from common.lake.lake import Lake
+from common.marts.gold_refresh import gold_tables_of
 from common.report import Reporter, RunReport
 from common.runs import record_run, versions_of_existing, work_on_lake
 from common.settings import LAKE_OPTIONS, Settings

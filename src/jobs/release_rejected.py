@@ -14,9 +14,9 @@ from common.command import run_command
 from common.contract import CUSTOMERS, CUSTOMERS_FEED, LOGIC_VERSION, REJECTED, SALES, TABLES, TRANSACTIONS
 from common.decisions import merge_changes
 from common.lake.lake import Lake
-from common.plan import plan_run
+from common.marts.aggregate_refresh import refresh_aggregate
+from common.marts.plan import plan_run
 from common.quality import QualityRules, load_rules
-from common.refresh import refresh_aggregate
 from common.release import Release, read_corrections, read_rejected
 from common.report import Reporter, RunReport
 from common.runs import record_run, versions_of_existing, work_on_lake

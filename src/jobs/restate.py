@@ -19,9 +19,9 @@ from common.errors import DataRefusedError
 from common.intake import ROW, check_unchanged, read_feed
 from common.lake.lake import Lake
 from common.lake.provenance import pin_sources
-from common.plan import plan_run
+from common.marts.aggregate_refresh import differing_groups, refresh_aggregate, restate_groups
+from common.marts.plan import plan_run
 from common.quality import QualityRules, load_rules
-from common.refresh import differing_groups, refresh_aggregate, restate_groups
 from common.report import Reporter, RunReport
 from common.runs import record_run, versions_of_existing, work_on_lake
 from common.settings import LAKE_OPTIONS, READING_OPTIONS, Settings

@@ -10,17 +10,17 @@ from typing import ClassVar
 
 from pyspark.sql import SparkSession
 
-from common.aggregate import aggregate_sales
 from common.command import run_command
 from common.contract import AGGREGATE, CUSTOMERS, OPTIONAL_TABLES, RUNS, SALE_IDS, SALES, TABLES, Table
 from common.contract.gold import GOLD_TABLES
 from common.errors import LakeDiffersError, LakeError
 from common.findings import Finding, TableChecked, Verification
-from common.gold_refresh import Gold
 from common.lake import id_index
 from common.lake.file_checks import check_table_files
 from common.lake.lake import Lake
 from common.lake.provenance import Sources, pin_sources
+from common.marts.aggregate import aggregate_sales
+from common.marts.gold_refresh import Gold
 from common.report import Reporter
 from common.runs import check_no_commit_is_lost
 from common.settings import LAKE_OPTIONS, Settings

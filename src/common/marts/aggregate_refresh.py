@@ -15,18 +15,18 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from common.aggregate import aggregate_sales
 from common.contract import AGGREGATE, CUSTOMERS, HOUR, SALES
-from common.differences import differing_rows
 from common.errors import LakeError
 from common.lake.commits import Commit
 from common.lake.lake import Lake
 from common.lake.provenance import UNREADABLE_CHANGES, Sources, pin_sources, recorded_sources, why_not_incremental
+from common.marts.aggregate import aggregate_sales
+from common.marts.differences import differing_rows
+from common.marts.hourly_totals import by_hour, sums_of_aggregate, sums_of_sales
 from common.spark.failures import SPARK_ERRORS
 from common.spark.parallel import side_by_side
 from common.spark.session import give_back, keep, kept
 from common.spark.sql import hours_condition
-from common.sums import by_hour, sums_of_aggregate, sums_of_sales
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from common.contract import AGGREGATE, CUSTOMERS, HOUR, SALES, Table
 from common.lake.commits import TableChange
 from common.lake.lake import Lake
 from common.lake.provenance import UNREADABLE_CHANGES, Sources, pin_sources, recorded_sources, why_not_incremental
-from common.refresh import changed_groups, groups_of_customers
+from common.marts.aggregate_refresh import changed_groups, groups_of_customers
 from common.spark.failures import SPARK_ERRORS
 from common.spark.session import give_back, keep
 from common.spark.sql import hours_condition

@@ -12,8 +12,6 @@ from pyspark.sql import functions as F
 
 from common.contract import CUSTOMERS, HOUR, SALES, Table
 from common.contract.gold import CUSTOMER_SUMMARY, GOLD_TABLES, PRODUCT_PERFORMANCE, SALES_HOURLY
-from common.differences import differing_rows
-from common.gold import customer_segments, customer_summary, product_performance, purchases, sales_hourly
 from common.lake.commits import TableChange, change_of
 from common.lake.lake import Lake
 from common.lake.provenance import (
@@ -24,7 +22,9 @@ from common.lake.provenance import (
     recorded_sources,
     why_not_incremental,
 )
-from common.plan import files_holding
+from common.marts.differences import differing_rows
+from common.marts.gold import customer_segments, customer_summary, product_performance, purchases, sales_hourly
+from common.marts.plan import files_holding
 from common.spark.failures import SPARK_ERRORS
 from common.spark.session import give_back, keep, kept
 from common.spark.sql import hours_condition
