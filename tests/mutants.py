@@ -97,10 +97,10 @@ MUTANTS = (
         "6. TRANSACTION_ID is unique over all hours",
         "an id is looked for only in the hour that the new row names",
         "common/decisions.py",
-        "return hours_of(lake.read(SALES, version).select(key, HOUR), intake.accepted.select(key))",
+        "return hours_of(lake.read(SALES, version).select(key, HOUR), batch.accepted.select(key))",
         "return hours_of(\n"
         "        lake.read(SALES, version).select(key, HOUR),\n"
-        '        intake.accepted.select(key, hour_of(F.col("TRANSACTION_DATE")).alias(HOUR)),\n'
+        '        batch.accepted.select(key, hour_of(F.col("TRANSACTION_DATE")).alias(HOUR)),\n'
         "    )",
         "test_load_incrementally.py::test_an_unknown_customer_is_completed_and_a_moved_sale_leaves_nothing_behind",
     ),

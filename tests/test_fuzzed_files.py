@@ -20,9 +20,10 @@ from common.csv_files.dialect import Dialect
 from common.csv_files.files import list_files
 from common.csv_files.header import read_headers
 from common.errors import DataRefusedError
-from common.intake import read_feed
+from common.ingest.batch import read_feed
+from common.ingest.rejected import rejected_rows
+from common.ingest.rules import load_rules
 from common.lake.lake import Lake
-from common.quality import load_rules
 from common.settings import conf_dir
 from csv_by_docs import WARNINGS, Reading, read_by_the_docs
 from csv_parsers import Parsers
@@ -168,22 +169,22 @@ class FoundFiles:
 def _read(bench: Workbench, path: Path, feed: Feed) -> FoundFiles:
     lake = Lake(bench.spark, str(bench.folder / "no_lake"), None, None)
     table = SALES if feed is TRANSACTIONS else CUSTOMERS
-    intake = read_feed(lake, feed, table, str(path), RULES, Dialect(), skip_loaded=False)
+    batch = read_feed(lake, feed, table, str(path), RULES, Dialect(), skip_loaded=False)
     try:
         found: dict[str, Found] = defaultdict(Found)
-        names = {file.order: Path(file.path).name for file in intake.files}
-        for file, *values in intake.accepted.select("file", *_plain_columns(feed)).collect():
+        names = {file.order: Path(file.path).name for file in batch.files}
+        for file, *values in batch.accepted.select("file", *_plain_columns(feed)).collect():
             found[names[file]].accepted.append(tuple(values))
-        refused = intake.rejected_rows("run", "2025-01-01T00:00:00Z", None)
+        refused = rejected_rows(batch, "run", "2025-01-01T00:00:00Z", None)
         for path_, line, raw, reasons in refused.select("file", "line_number", "raw_line", "reasons").collect():
             found[Path(path_).name].refused.append((line, raw, sorted(reasons)))
         if feed is TRANSACTIONS:
-            sums = intake.accepted.groupBy("file").agg(F.sum(F.col("QUANTITY") * F.col("PRICE")))
+            sums = batch.accepted.groupBy("file").agg(F.sum(F.col("QUANTITY") * F.col("PRICE")))
             for file, amount in sums.collect():
                 found[names[file]].amount = amount
-        return FoundFiles(found, intake.rows_read, intake.rejected)
+        return FoundFiles(found, batch.rows_read, batch.rejected)
     finally:
-        intake.release()
+        batch.release()
 
 
 def _plain_columns(feed: Feed) -> list[Column]:

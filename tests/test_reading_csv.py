@@ -12,16 +12,17 @@ from pyspark.sql import functions as F
 from common.contract import CUSTOMERS, CUSTOMERS_FEED
 from common.csv_files.records import MAX_LINES_OF_A_RECORD
 from common.errors import ConfigError, DataRefusedError
-from common.intake import Intake, read_feed
+from common.ingest.batch import Batch, read_feed
+from common.ingest.rejected import rejected_rows
+from common.ingest.rules import QualityRules, load_rules
 from common.lake.lake import Lake
-from common.quality import QualityRules, load_rules
 from common.settings import Settings, conf_dir, load_settings
 from lakes import CUSTOMERS_HEADER, Workbench
 
 RULES = load_rules(conf_dir() / "quality.yml")
 
 
-def read(bench: Workbench, path: Path | str | None = None, rules: QualityRules = RULES, **settings: Any) -> Intake:
+def read(bench: Workbench, path: Path | str | None = None, rules: QualityRules = RULES, **settings: Any) -> Batch:
     """The customers feed, read and checked against an empty lake."""
     lake = Lake(bench.spark, str(bench.lake), None, None)
     loaded = load_settings({"lake": str(bench.lake), **settings}, Settings)
@@ -30,13 +31,13 @@ def read(bench: Workbench, path: Path | str | None = None, rules: QualityRules =
     )
 
 
-def accepted(intake: Intake) -> list[tuple[Any, ...]]:
-    return sorted(map(tuple, intake.accepted.select(*CUSTOMERS_FEED.column_names).collect()), key=repr)
+def accepted(batch: Batch) -> list[tuple[Any, ...]]:
+    return sorted(map(tuple, batch.accepted.select(*CUSTOMERS_FEED.column_names).collect()), key=repr)
 
 
-def refused(intake: Intake) -> list[tuple[int, str, list[str]]]:
+def refused(batch: Batch) -> list[tuple[int, str, list[str]]]:
     """Line number, raw line and reasons of each row refused."""
-    rows = intake.rejected_rows("run", "2025-01-01T00:00:00Z", None).select("line_number", "raw_line", "reasons")
+    rows = rejected_rows(batch, "run", "2025-01-01T00:00:00Z", None).select("line_number", "raw_line", "reasons")
     return sorted((number, raw, sorted(reasons)) for number, raw, reasons in rows.collect())
 
 
@@ -60,8 +61,8 @@ def test_quotes_follow_rfc_4180_and_a_stray_one_costs_its_own_line(bench: Workbe
         'c15,"never closed,44,Mali',
         "c16,whole,45,Mali",
     )
-    intake = read(bench)
-    assert accepted(intake) == [
+    batch = read(bench)
+    assert accepted(batch) == [
         ("#c09", "no comment", 38, "Mali"),
         ("c01", "Smith, Ann", 30, "Norway"),
         ("c02", 'Ann "The Ace" Lee', 31, "Korea, Republic of"),
@@ -76,12 +77,12 @@ def test_quotes_follow_rfc_4180_and_a_stray_one_costs_its_own_line(bench: Workbe
         ("c12", None, 41, None),
         ("c16", "whole", 45, "Mali"),
     ]
-    assert [(number, raw[:3], reasons) for number, raw, reasons in refused(intake)] == [
+    assert [(number, raw[:3], reasons) for number, raw, reasons in refused(batch)] == [
         (17, "c13", ["row_is_well_formed"]),
         (18, "c14", ["row_is_well_formed"]),
         (19, "c15", ["row_is_well_formed"]),
     ]
-    assert intake.rows_read == 16
+    assert batch.rows_read == 16
 
 
 def test_a_value_that_starts_like_a_mark_or_a_comment_is_read_to_the_letter(bench: Workbench) -> None:
@@ -98,9 +99,9 @@ def test_a_value_that_starts_like_a_mark_or_a_comment_is_read_to_the_letter(benc
 def test_a_stray_quote_does_not_swallow_the_rest_of_a_long_file(bench: Workbench) -> None:
     good = [f"c{number},Name,30,Mali" for number in range(MAX_LINES_OF_A_RECORD + 500)]
     bench.people('x1,"stray,30,Mali', *good, 'x2,"stray,30,Mali', "y1,Name,30,Mali")
-    intake = read(bench)
-    assert intake.accepted.count() == len(good) + 1
-    assert [(number, raw[:2]) for number, raw, _ in refused(intake)] == [(2, "x1"), (len(good) + 3, "x2")]
+    batch = read(bench)
+    assert batch.accepted.count() == len(good) + 1
+    assert [(number, raw[:2]) for number, raw, _ in refused(batch)] == [(2, "x1"), (len(good) + 3, "x2")]
 
 
 def test_two_stray_quotes_do_not_make_one_row_of_all_between_them(bench: Workbench) -> None:
@@ -113,22 +114,22 @@ def test_two_stray_quotes_do_not_make_one_row_of_all_between_them(bench: Workben
         'c6,Fay",35,Mali',
         'c7,"two\nlines",36,Mali',
     )
-    intake = read(bench)
-    assert accepted(intake) == [
+    batch = read(bench)
+    assert accepted(batch) == [
         ("c2", "Cy", 31, "Mali"),
         ("c3", "Di", 32, "Mali"),
         ("c4", 'Bob"', 33, "Mali"),
         ("c6", 'Fay"', 35, "Mali"),
         ("c7", "two\nlines", 36, "Mali"),
     ]
-    assert [number for number, _, _ in refused(intake)] == [2, 6]
+    assert [number for number, _, _ in refused(batch)] == [2, 6]
 
 
 def test_records_of_several_lines_in_a_single_byte_encoding(bench: Workbench) -> None:
     lines = 'c1,"Dupont, Ren\u00e9",30,Mali\nc2,"Zo\u00eb\nLee",31,"Cura\u00e7ao"\nc3,x,32,\u00e9"\n'
     bench.file(bench.customers / "a.csv", f"{CUSTOMERS_HEADER}\n{lines}".encode("cp1252"))
-    intake = read(bench, encoding="windows-1252")
-    assert accepted(intake)[:2] == [
+    batch = read(bench, encoding="windows-1252")
+    assert accepted(batch)[:2] == [
         ("c1", "Dupont, Ren\u00e9", 30, "Mali"),
         ("c2", "Zo\u00eb\nLee", 31, "Cura\u00e7ao"),
     ]
@@ -146,17 +147,17 @@ def test_ragged_rows_blank_lines_and_a_repeated_header_are_told_apart(bench: Wor
         ",".join("c5" + "," * 30_000),
         "c6,Ann,30,Mali",
     )
-    intake = read(bench)
-    assert [row[0] for row in accepted(intake)] == ["c1", "c6"]
-    assert [(number, reasons) for number, _, reasons in refused(intake)] == [
+    batch = read(bench)
+    assert [row[0] for row in accepted(batch)] == ["c1", "c6"]
+    assert [(number, reasons) for number, _, reasons in refused(batch)] == [
         (5, ["row_is_well_formed"]),
         (6, ["row_is_well_formed"]),
         (7, ["row_is_well_formed"]),
         (8, ["header_is_not_repeated"]),
         (9, ["row_is_well_formed"]),
     ]
-    assert (intake.rows_read, intake.rejected) == (7, 5)
-    assert intake.broken()["row_is_well_formed"].first_place.endswith(", line 5")
+    assert (batch.rows_read, batch.rejected) == (7, 5)
+    assert batch.broken()["row_is_well_formed"].first_place.endswith(", line 5")
 
 
 def test_a_header_is_matched_by_name_in_any_order_and_case(bench: Workbench) -> None:
@@ -171,8 +172,8 @@ def test_a_header_is_matched_by_name_in_any_order_and_case(bench: Workbench) -> 
     bench.file(bench.customers / "sub folder" / "a [1] {x} 50% ü.csv", f"{CUSTOMERS_HEADER}\nc9,Ira,38,Mali\n")
     bench.file(bench.customers / "_hidden.csv", "left out, as everywhere in Spark")
     bench.people(name="no_rows.csv")
-    intake = read(bench)
-    assert accepted(intake) == [
+    batch = read(bench)
+    assert accepted(batch) == [
         ("c1", "Ann", 30, "Mali"),
         ("c2", "Bob", 31, "Mali"),
         ("c3", "Cy", 32, "Mali"),
@@ -183,8 +184,8 @@ def test_a_header_is_matched_by_name_in_any_order_and_case(bench: Workbench) -> 
         ("c8", "Hal", 37, "Mali"),
         ("c9", "Ira", 38, "Mali"),
     ]
-    assert intake.rejected == 0
-    assert len(intake.files) == 9
+    assert batch.rejected == 0
+    assert len(batch.files) == 9
 
 
 def test_line_numbers_and_counts_hold_when_many_tasks_read_one_file(bench: Workbench) -> None:
@@ -193,14 +194,14 @@ def test_line_numbers_and_counts_hold_when_many_tasks_read_one_file(bench: Workb
     )
     bench.spark.conf.set("spark.sql.files.maxPartitionBytes", "4096")
     try:
-        intake = read(bench)
-        numbers = [number for number, _, _ in refused(intake)]
+        batch = read(bench)
+        numbers = [number for number, _, _ in refused(batch)]
     finally:
         bench.spark.conf.unset("spark.sql.files.maxPartitionBytes")
-    assert len(intake.blocks) > 5
+    assert len(batch.blocks) > 5
     assert numbers == [2 + 100 * index for index in range(20)]
-    assert (intake.rows_read, intake.rejected) == (2000, 20)
-    assert intake.broken()["age_is_a_whole_number"].first_place.endswith(", line 2")
+    assert (batch.rows_read, batch.rejected) == (2000, 20)
+    assert batch.broken()["age_is_a_whole_number"].first_place.endswith(", line 2")
 
 
 @pytest.mark.parametrize(
@@ -216,10 +217,10 @@ def test_a_configured_encoding_is_read_to_the_letter(bench: Workbench, encoding:
 )
 def test_bytes_that_the_encoding_does_not_have_are_found(bench: Workbench, line: bytes, encoding: str) -> None:
     bench.file(bench.customers / "a.csv", CUSTOMERS_HEADER.encode() + b"\nc1,Ann,30,Mali\n" + line + b"\n")
-    intake = read(bench, encoding=encoding)
-    assert accepted(intake) == [("c1", "Ann", 30, "Mali")]
-    assert refused(intake) == [(3, line.decode("iso-8859-1"), ["encoding_is_valid"])]
-    assert intake.broken()["encoding_is_valid"].first_place.endswith("a.csv, line 3")
+    batch = read(bench, encoding=encoding)
+    assert accepted(batch) == [("c1", "Ann", 30, "Mali")]
+    assert refused(batch) == [(3, line.decode("iso-8859-1"), ["encoding_is_valid"])]
+    assert batch.broken()["encoding_is_valid"].first_place.endswith("a.csv, line 3")
 
 
 @pytest.mark.parametrize(
@@ -284,9 +285,9 @@ def test_the_fingerprint_of_a_file_is_of_its_lines_in_any_order(bench: Workbench
     bench.people("c1,Ann,30,Mali", "c2,Bob,31,Mali", name="a.csv")
     bench.people("c2,Bob,31,Mali", "c1,Ann,30,Mali", name="same.csv")
     bench.people("c2,Bob,31,Mali", "c1,Ann,30,Mali", "c1,Ann,30,Mali", name="other.csv")
-    intake = read(bench)
-    assert [Path(file.path).name for file in intake.files] == ["a.csv", "other.csv"]
-    assert intake.rows.where(~F.col("is_header")).count() == 5
+    batch = read(bench)
+    assert [Path(file.path).name for file in batch.files] == ["a.csv", "other.csv"]
+    assert batch.rows.where(~F.col("is_header")).count() == 5
 
 
 def test_a_path_is_a_file_or_a_glob(bench: Workbench) -> None:
@@ -312,10 +313,10 @@ def test_a_rule_is_added_without_touching_python(bench: Workbench) -> None:
     path = bench.folder / "rules.yml"
     path.write_text(rules.replace("customers:\n", own, 1), encoding="utf-8")
     bench.people("c1,Ann Lee,30,Mali", "c2,Bob,31,ML", "c3,,32,")
-    intake = read(bench, rules=load_rules(path))
-    assert [row[0] for row in accepted(intake)] == ["c1", "c3"]
-    assert refused(intake) == [(3, "c2,Bob,31,ML", ["country_is_not_a_code"])]
-    assert {rule: count.rows for rule, count in intake.broken().items()} == {
+    batch = read(bench, rules=load_rules(path))
+    assert [row[0] for row in accepted(batch)] == ["c1", "c3"]
+    assert refused(batch) == [(3, "c2,Bob,31,ML", ["country_is_not_a_code"])]
+    assert {rule: count.rows for rule, count in batch.broken().items()} == {
         "country_is_not_a_code": 1,
         "name_has_two_parts": 2,
         "name_is_present": 1,

@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 
 import pytest
 
-from common.ledger import FeedLedger
+from common.ingest.ledger import FeedLedger
 from common.report import Reporter, RunReport
 
 TITLE = "maintain, run 0123456789abcdef0123456789abcdef"

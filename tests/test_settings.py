@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from common.errors import ConfigError
-from common.quality import ESSENTIAL_RULES, load_rules
+from common.ingest.rules import ESSENTIAL_RULES, load_rules
 from common.settings import Settings, load_settings
 
 CONF = Path(__file__).parents[1] / "conf"

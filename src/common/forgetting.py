@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from common.contract import AGGREGATE, CUSTOMERS, FORGOTTEN, HOUR, OPTIONAL_TABLES, REJECTED, RUNS, SALES, Table
 from common.contract.gold import GOLD_TABLES
+from common.ingest.forgotten import SEPARATORS, words
 from common.lake.lake import Lake
 from common.maintenance import vacuum
 from common.spark.driver_rows import local_rows
@@ -24,8 +25,6 @@ from common.spark.times import hours_in
 # What a customer did is in these, or counted in them.
 _ABOUT_CUSTOMERS = (SALES, CUSTOMERS, AGGREGATE, REJECTED, *GOLD_TABLES)
 _ALL = (*_ABOUT_CUSTOMERS, RUNS, *OPTIONAL_TABLES)
-# What stands between the words of a raw line.
-_SEPARATORS = re.compile(r"[,\"\s]+")
 # Parts of a commit that hold no text of the rows: counts, paths that name hours, and the table's own description.
 _NOT_SEARCHED = {"operationMetrics", "path", "metaData", "metadata", "fileSizeHistogram", "histogramOpt"}
 
@@ -40,22 +39,6 @@ class Person:
     @property
     def customer_hash(self) -> str:
         return hashlib.sha256(self.customer_id.encode()).hexdigest()
-
-
-def hashes_of_forgotten(lake: Lake) -> list[str]:
-    """The SHA-256 of every CUSTOMER_ID whose rows may not come back."""
-    version = lake.version(FORGOTTEN)
-    return [] if version is None else [row["customer_hash"] for row in lake.read(FORGOTTEN, version).collect()]
-
-
-def is_about(hashes: list[str]) -> Column:
-    """Of a row of a feed: whether its CUSTOMER_ID, or a word of its raw line, is that of a forgotten customer."""
-    words = F.concat(_words(), F.array("CUSTOMER_ID"))
-    return F.exists(words, lambda word: F.coalesce(F.sha2(word, 256).isin(hashes), F.lit(False)))
-
-
-def _words() -> Column:
-    return F.split("raw_line", _SEPARATORS.pattern)
 
 
 def find_person(lake: Lake, customer_id: str) -> Person:
@@ -78,8 +61,8 @@ def rows_about(lake: Lake, table: Table, person: Person) -> DataFrame:
     rows = lake.read(table, lake.version(table))
     if table is not REJECTED:
         return rows.where(F.col("CUSTOMER_ID") == person.customer_id)
-    is_theirs = F.array_contains(_words(), person.customer_id)
-    if _SEPARATORS.search(person.customer_id):
+    is_theirs = F.array_contains(words(), person.customer_id)
+    if SEPARATORS.search(person.customer_id):
         is_theirs |= F.col("raw_line").contains(person.customer_id)
     if person.name:
         is_theirs |= F.col("raw_line").contains(person.name)
@@ -120,8 +103,8 @@ def traces(lake: Lake, person: Person) -> list[str]:
         for table in tables_with_rows(lake)
         if (count := rows_about(lake, table, person).count())
     ]
-    words = [re.escape(word) for word in (person.customer_id, person.name) if word]
-    pattern = re.compile(rf"(?<![\w-])(?:{'|'.join(words)})(?![\w-])")
+    spellings = [re.escape(word) for word in (person.customer_id, person.name) if word]
+    pattern = re.compile(rf"(?<![\w-])(?:{'|'.join(spellings)})(?![\w-])")
     for table in _ALL:
         folder = lake.local_folder(table)
         if folder and lake.version(table) is not None:

@@ -17,12 +17,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table as RichTable
 
 from common.contract import AGGREGATE, Table
-from common.decisions import Decision
+from common.ingest.changes import Decision
+from common.ingest.ledger import FeedLedger, RuleCount
+from common.ingest.rules import QualityRules, names_of
 from common.lake.commits import Commit, TableChange, change_of
-from common.ledger import FeedLedger, RuleCount
 from common.marts.aggregate_refresh import Refreshed
 from common.marts.plan import Plan
-from common.quality import QualityRules, names_of
 from common.spark.times import json_value
 
 _WIDTH_OF_NO_TERMINAL = 120
@@ -68,7 +68,7 @@ class RunReport:
 
     def take_decision(self, decision: Decision, rules: QualityRules) -> None:
         """Report what became of the rows of a feed."""
-        feed = decision.intake.feed.name
+        feed = decision.batch.feed.name
         self.feeds.append(decision.ledger)
         warnings = names_of(rules.all_of_feed(feed), "warn")
         for rule, count in decision.broken.items():

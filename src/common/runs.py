@@ -12,12 +12,12 @@ from pyspark.sql import SparkSession
 
 from common.contract import AGGREGATE, CUSTOMERS, LOGIC_VERSION, OPTIONAL_TABLES, REJECTED, RUNS, SALES, TABLES, Table
 from common.contract.gold import GOLD_TABLES
-from common.decisions import Decision
 from common.errors import LakeConflictError, LakeError
+from common.ingest.changes import Decision
+from common.ingest.loaded_files import listing_to_trust
 from common.lake.file_checks import check_is_writable, repair_of
 from common.lake.lake import Lake
 from common.lake.lock import lock_lake
-from common.loaded_files import listing_to_trust
 from common.report import Reporter, RunReport, TableVersions
 from common.settings import Settings
 from common.spark.driver_rows import local_rows
@@ -108,21 +108,21 @@ def record_run(
         ],
         "files": [
             {
-                "feed": decision.intake.feed.name,
+                "feed": decision.batch.feed.name,
                 "path": file.path,
                 "size": file.size,
                 "modified_at": file.modified_at,
-                "fingerprint": decision.intake.fingerprints[file.order],
+                "fingerprint": decision.batch.fingerprints[file.order],
             }
             for decision in decisions
-            for file in decision.intake.files
+            for file in decision.batch.files
         ],
     }
     rows = local_rows(lake.spark, [tuple(row[name] for name in RUNS.column_names)], RUNS.ddl)
     versions = {t.table: t.version_written for t in report.tables}
     # What a run does not read is as the run before it left it.
     last = lake.newest(RUNS)
-    own = {d.intake.feed.name: listing_to_trust(d.intake.listed, report.started_at) for d in decisions}
+    own = {d.batch.feed.name: listing_to_trust(d.batch.listed, report.started_at) for d in decisions}
     listed = {**(last.said("listed") if last else {}), **own}
     note = {"run_id": report.run_id, "job": report.job, "versions": versions, "listed": listed}
     lake.append(RUNS, rows, note=note, beside_others=True)

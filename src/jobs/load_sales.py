@@ -21,13 +21,14 @@ from common.contract import (
     Feed,
     Table,
 )
-from common.decisions import Decision, check_may_load, decide, merge_changes
 from common.errors import ConfigError
-from common.intake import Intake, check_unchanged, read_feed
+from common.ingest.batch import Batch, check_unchanged, read_feed
+from common.ingest.changes import Decision, check_may_load, decide, merge_changes
+from common.ingest.rejected import rejected_rows
+from common.ingest.rules import QualityRules, load_rules
 from common.lake.lake import Lake
 from common.marts.aggregate_refresh import refresh_aggregate
 from common.marts.plan import plan_run
-from common.quality import QualityRules, load_rules
 from common.report import Reporter, RunReport
 from common.runs import check_no_commit_is_lost, record_run, versions_of, work_on_lake
 from common.settings import Settings
@@ -64,10 +65,10 @@ def _load(lake: Lake, settings: Settings, rules: QualityRules, report: RunReport
             _plan(lake, customers, sales, report, reporter)
             return
         _write(lake, customers, sales, report, reporter)
-        for intake in (customers.intake, sales.intake):
-            if not intake.kept:
+        for batch in (customers.batch, sales.batch):
+            if not batch.kept:
                 # Its files were read once more to be written.
-                check_unchanged(lake.spark, _path(settings, intake.feed), intake)
+                check_unchanged(lake.spark, _path(settings, batch.feed), batch)
     with reporter.step("Record the run"):
         record_run(lake, report, before, [customers, sales])
 
@@ -82,19 +83,19 @@ def _decide(
 ) -> tuple[Decision, Decision]:
     """Read and check both feeds and compare them with the lake; `held` gives back what their rows take."""
 
-    def read(feed: Feed, table: Table) -> Intake:
+    def read(feed: Feed, table: Table) -> Batch:
         path = _path(settings, feed)
-        intake = read_feed(lake, feed, table, path, rules, settings.dialect, skip_loaded=not settings.reload)
-        held.callback(intake.release)
-        return intake
+        batch = read_feed(lake, feed, table, path, rules, settings.dialect, skip_loaded=not settings.reload)
+        held.callback(batch.release)
+        return batch
 
     with reporter.step("Read and check both feeds") as said:
         customers_read, sales_read = side_by_side(
             partial(read, CUSTOMERS_FEED, CUSTOMERS), partial(read, TRANSACTIONS, SALES)
         )
-        for intake in (customers_read, sales_read):
+        for batch in (customers_read, sales_read):
             said.append(
-                f"{intake.rows_read:,} {intake.feed.name} in {len(intake.files):,} files, {intake.skipped:,} skipped"
+                f"{batch.rows_read:,} {batch.feed.name} in {len(batch.files):,} files, {batch.skipped:,} skipped"
             )
     with reporter.step("Compare with the lake") as said:
         customers = decide(lake, customers_read, CUSTOMERS, versions[CUSTOMERS.name], rules, [])
@@ -112,7 +113,7 @@ def _judge(
     """Put the counts into the report; raises where a feed is not fit to be loaded, before anything is written."""
     for decision in decisions:
         check_may_load(decision, rules, settings.max_rejected_share)
-        check_unchanged(lake.spark, _path(settings, decision.intake.feed), decision.intake)
+        check_unchanged(lake.spark, _path(settings, decision.batch.feed), decision.batch)
         report.take_decision(decision, rules)
 
 
@@ -136,7 +137,7 @@ def _write(lake: Lake, customers: Decision, sales: Decision, report: RunReport, 
     with reporter.step("Merge customers") as said:
         lake.create(TABLES)
         refused = [
-            decision.intake.rejected_rows(report.run_id, report.started_at.isoformat(), decision.refused)
+            rejected_rows(decision.batch, report.run_id, report.started_at.isoformat(), decision.refused)
             for decision in (customers, sales)
             if decision.ledger.rejected
         ]

@@ -12,12 +12,12 @@ from pyspark.sql import DataFrame, SparkSession
 
 from common.command import run_command
 from common.contract import CUSTOMERS, CUSTOMERS_FEED, LOGIC_VERSION, REJECTED, SALES, TABLES, TRANSACTIONS
-from common.decisions import merge_changes
+from common.ingest.changes import merge_changes
+from common.ingest.rejected import Release, read_corrections, read_rejected
+from common.ingest.rules import QualityRules, load_rules
 from common.lake.lake import Lake
 from common.marts.aggregate_refresh import refresh_aggregate
 from common.marts.plan import plan_run
-from common.quality import QualityRules, load_rules
-from common.release import Release, read_corrections, read_rejected
 from common.report import Reporter, RunReport
 from common.runs import record_run, versions_of_existing, work_on_lake
 from common.settings import LAKE_OPTIONS, READING_OPTIONS, Settings
@@ -82,7 +82,7 @@ def _read(lake: Lake, settings: ReleaseSettings, rules: QualityRules, held: Exit
         known = [lake.read(CUSTOMERS, lake.version(CUSTOMERS)), *[r.decision.changes for r in releases]]
         release = read_rejected(lake, feed, table, rules, settings.dialect, corrections, known)
         held.callback(release.decision.release)
-        held.callback(release.decision.intake.release)
+        held.callback(release.decision.batch.release)
         releases.append(release)
     customers, sales = releases
     return customers, sales

@@ -14,14 +14,14 @@ from pyspark.sql import functions as F
 
 from common.command import run_command
 from common.contract import CUSTOMERS, HOUR, LOGIC_VERSION, SALES, TABLES, TRANSACTIONS
-from common.decisions import Decision, check_may_load, decide, no_changes, reasons_of, rejected_rows_of
 from common.errors import DataRefusedError
-from common.intake import ROW, check_unchanged, read_feed
+from common.ingest.batch import ROW, check_unchanged, read_feed
+from common.ingest.changes import Decision, check_may_load, decide, no_changes, reasons_of, rejected_rows_of
+from common.ingest.rules import QualityRules, load_rules
 from common.lake.lake import Lake
 from common.lake.provenance import pin_sources
 from common.marts.aggregate_refresh import differing_groups, refresh_aggregate, restate_groups
 from common.marts.plan import plan_run
-from common.quality import QualityRules, load_rules
 from common.report import Reporter, RunReport
 from common.runs import record_run, versions_of_existing, work_on_lake
 from common.settings import LAKE_OPTIONS, READING_OPTIONS, Settings
@@ -146,13 +146,13 @@ def _decide(
 
     Raises DataRefusedError where a row is not good or not in the range: a sale would be removed for a mistake.
     """
-    intake = read_feed(lake, TRANSACTIONS, SALES, path, rules, settings.dialect, skip_loaded=False)
-    held.callback(intake.release)
+    batch = read_feed(lake, TRANSACTIONS, SALES, path, rules, settings.dialect, skip_loaded=False)
+    held.callback(batch.release)
     customers = lake.read(CUSTOMERS, lake.version(CUSTOMERS))
-    sales = decide(lake, intake, SALES, lake.version(SALES), rules, [customers])
+    sales = decide(lake, batch, SALES, lake.version(SALES), rules, [customers])
     held.callback(sales.release)
     check_may_load(sales, rules, max_rejected_share=1)
-    check_unchanged(lake.spark, path, intake)
+    check_unchanged(lake.spark, path, batch)
     if sales.outcomes is None:
         raise DataRefusedError(f"There is no file in {path}: this would remove every sale of the range.")
     if rejected_rows_of(sales):
@@ -165,7 +165,7 @@ def _decide(
     first = outside.agg(F.count(F.lit(1)).alias("rows"), F.min(F.struct(*ROW)).alias("first")).collect()[0]
     if first["rows"]:
         raise DataRefusedError(
-            f"{intake.place(*first['first'])}: {first['rows']:,} rows are of hours outside the range. No table was "
+            f"{batch.place(*first['first'])}: {first['rows']:,} rows are of hours outside the range. No table was "
             "changed. Name a range that holds all rows of the files."
         )
     stored = lake.read(SALES, lake.version(SALES)).where(settings.range)

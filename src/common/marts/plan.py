@@ -47,7 +47,7 @@ class Plan:
 
 
 def plan_run(lake: Lake, sales: DataFrame, customers: DataFrame, removed: DataFrame | None = None) -> Plan:
-    """What a run would change that merges these rows (as common/arrivals.py makes them) and takes `removed` sales away.
+    """What a run would change that merges these rows (as ingest/outcomes.py makes them) and takes `removed` sales away.
 
     The reasons: new, late (new, in an hour before the last one that the lake has), corrected, moved to or from another
     hour, removed, customer changed, and left over by a run that died.

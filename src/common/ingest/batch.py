@@ -1,6 +1,6 @@
 """One feed from its path to rows that may enter the lake, with a count for everything else.
 
-Every row read is accepted or refused here; what becomes of the accepted ones is decided in common/arrivals.py.
+Every row read is accepted or rejected here. What becomes of the accepted ones is decided in changes.py.
 """
 
 from __future__ import annotations
@@ -10,21 +10,20 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from common import quality
-from common.blocks import Block, fingerprints_of, line_hashes, summarize
-from common.contract import REJECTED, Feed, Table
+from common.contract import Feed, Table
 from common.csv_files import records
 from common.csv_files.dialect import Dialect
 from common.csv_files.encoding import decoded
 from common.csv_files.files import InputFile, damaged_files_refused, list_files
-from common.csv_files.header import columns_in, read_headers
+from common.csv_files.header import read_headers
 from common.errors import DataRefusedError
-from common.forgetting import hashes_of_forgotten, is_about
+from common.ingest.block_summary import Block, fingerprints_of, line_hashes, summarize
+from common.ingest.forgotten import hashes_of_forgotten, is_about
+from common.ingest.ledger import RuleCount
+from common.ingest.loaded_files import is_as_last_run_left, known_fingerprints, loaded_files, not_loaded
+from common.ingest.rules import QualityRules, check_rules_run, is_rejected, names_of, no_rules, with_broken_rules
 from common.lake.lake import Lake
-from common.ledger import RuleCount
-from common.loaded_files import is_as_last_run_left, known_fingerprints, loaded_files, not_loaded
-from common.quality import QualityRules
-from common.spark.driver_rows import local_rows, no_rows
+from common.spark.driver_rows import no_rows
 from common.spark.failures import SPARK_ERRORS
 from common.spark.session import give_back, keep
 
@@ -38,7 +37,7 @@ REDACTED = "(forgotten)"
 
 
 @dataclass(frozen=True)
-class Intake:
+class Batch:
     """A feed that was read and checked: `files`, of all that were `listed`; the others were loaded before.
 
     `rows` holds one row per line, with `raw_line` where it is rejected, and has no columns to speak of where there are
@@ -79,13 +78,13 @@ class Intake:
     def broken(self) -> dict[str, RuleCount]:
         """The rules that rows broke, each with its count and the first place."""
         counts: dict[str, RuleCount] = {}
-        bases = self._line_bases()
+        bases = self.line_bases()
         for block in sorted(self.blocks, key=lambda b: (b.file, b.block)):
             for rule, (rows, position) in block.broken.items():
                 line = self._line(bases, block, position)
-                place = f"{self._path(block.file)}, line {line}"
+                place = f"{self.path(block.file)}, line {line}"
                 if rule == HEADER_RULE and line == 1:
-                    rows, place = rows - 1, self._path(block.file)
+                    rows, place = rows - 1, self.path(block.file)
                 if rows == 0:
                     continue
                 before = counts.get(rule)
@@ -96,56 +95,8 @@ class Intake:
         """Where a row stands, for a person."""
         found = next((b for b in self.blocks if (b.file, b.block) == (file, block)), None)
         if found is None:
-            raise DataRefusedError(f"{self._path(file)} was cut into other parts when it was read again: run again.")
-        return f"{self._path(file)}, line {self._line(self._line_bases(), found, position)}"
-
-    def rejected_rows(self, run_id: str, started_at: str, together: DataFrame | None) -> DataFrame:
-        """The refused rows as the rejected_rows table has them; `together` adds those refused beside others."""
-        rows = self.rows.where(F.col("is_rejected") & ~F.col("is_blank")).select(
-            *ROW, "raw_line", "is_header", F.col("broken_rules").alias("reasons")
-        )
-        if together is not None:
-            reasons = together.select(*ROW, F.col("broken_rules").alias("reasons"))
-            lines = self.raw_lines.join(reasons, on=list(ROW), how="left_semi")
-            others = reasons.join(lines, on=list(ROW), how="left").withColumn("is_header", F.lit(False))
-            rows = rows.unionByName(others)
-        bases = self._line_bases()
-        places = local_rows(
-            rows.sparkSession,
-            [
-                (
-                    block.file,
-                    block.block,
-                    bases[block.file, block.block] - block.first_position + 1,
-                    self._path(block.file),
-                    ",".join(columns_in(self.headers[block.file])),
-                    self.fingerprints[block.file],
-                )
-                for block in self.blocks
-            ],
-            "file int, block bigint, base bigint, path string, header string, fingerprint string",
-        )
-        line_number = (F.col("position") + F.col("base")).alias("line_number")
-        is_forgotten = F.array_contains("reasons", FORGOTTEN_RULE)
-        # Rows that were read again in other parts than before would find no place, which the table refuses.
-        located = rows.join(F.broadcast(places), on=["file", "block"], how="left").select(
-            F.lit(self.feed.name).alias("feed"),
-            F.col("path").alias("file"),
-            line_number,
-            "header",
-            F.when(is_forgotten, REDACTED).otherwise(F.col("raw_line")).alias("raw_line"),
-            F.array_intersect("reasons", F.array(*[F.lit(rule) for rule in self.refusing])).alias("reasons"),
-            "is_header",
-            "fingerprint",
-        )
-        identity = F.concat_ws("\n", "feed", "file", "fingerprint", F.col("line_number").cast("string"), "raw_line")
-        return (
-            located.where(~(F.col("is_header") & (F.col("line_number") == 1)))
-            .withColumn("rejected_id", F.sha2(identity, 256))
-            .withColumn("run_id", F.lit(run_id))
-            .withColumn("rejected_at", F.lit(started_at).cast("timestamp"))
-            .select(*REJECTED.column_names)
-        )
+            raise DataRefusedError(f"{self.path(file)} was cut into other parts when it was read again: run again.")
+        return f"{self.path(file)}, line {self._line(self.line_bases(), found, position)}"
 
     def release(self) -> None:
         """Give back what the rows hold in memory and on local disk."""
@@ -155,10 +106,11 @@ class Intake:
     def _line(self, bases: dict[tuple[int, int], int], block: Block, position: int) -> int:
         return bases[block.file, block.block] + position - block.first_position + 1
 
-    def _path(self, order: int) -> str:
+    def path(self, order: int) -> str:
+        """The file of an order of arrival."""
         return next(file.path for file in self.files if file.order == order)
 
-    def _line_bases(self) -> dict[tuple[int, int], int]:
+    def line_bases(self) -> dict[tuple[int, int], int]:
         """How many lines of its file come before each block."""
         bases: dict[tuple[int, int], int] = {}
         lines: dict[int, int] = {}
@@ -177,10 +129,10 @@ def read_feed(
     dialect: Dialect,
     *,
     skip_loaded: bool,
-) -> Intake:
+) -> Batch:
     """Read and check the files of a feed; with `skip_loaded`, those that were not loaded into its table before."""
     spark = lake.spark
-    refusing = quality.names_of(rules.all_of_feed(feed.name), "reject", "fail")
+    refusing = names_of(rules.all_of_feed(feed.name), "reject", "fail")
     listed = list_files(spark, path)
     loaded, files = None, listed
     if skip_loaded and is_as_last_run_left(lake, feed, table, listed):
@@ -190,7 +142,7 @@ def read_feed(
         files = not_loaded(loaded, listed)
     if not files:
         nothing = no_rows(spark, "file int")
-        return Intake(feed, refusing, listed, [], {}, {}, nothing, nothing, [], [])
+        return Batch(feed, refusing, listed, [], {}, {}, nothing, nothing, [], [])
     with damaged_files_refused():
         headers = read_headers(spark, files, feed)
     lines = records.read_lines(spark, files)
@@ -205,7 +157,7 @@ def read_feed(
         except SPARK_ERRORS:
             parsed = _parsed(lines, headers, feed, dialect, forgotten)
             if parsed.count():
-                quality.check_rules_run(parsed, row_rules)
+                check_rules_run(parsed, row_rules)
             raise
 
     quoted = sorted({block.file for block in blocks if block.has_open_quote})
@@ -221,7 +173,7 @@ def read_feed(
     fingerprints = fingerprints_of(blocks)
     known = known_fingerprints(loaded, fingerprints)
     new = [file for file in files if file.order not in known]
-    return Intake(
+    return Batch(
         feed=feed,
         refusing=refusing,
         listed=listed,
@@ -235,12 +187,12 @@ def read_feed(
     )
 
 
-def check_unchanged(spark: SparkSession, path: str, intake: Intake) -> None:
+def check_unchanged(spark: SparkSession, path: str, batch: Batch) -> None:
     """Raise DataRefusedError where a file that was read is another one by now."""
-    if not intake.files:
+    if not batch.files:
         return
     now = {file.path: (file.size, file.modified_at) for file in list_files(spark, path)}
-    for file in intake.files:
+    for file in batch.files:
         if now.get(file.path) != (file.size, file.modified_at):
             raise DataRefusedError(f"{file.path} changed while it was read: run again when it is complete.")
 
@@ -263,16 +215,16 @@ def checked(
 ) -> DataFrame:
     """One row per line, with its columns typed, `broken_rules`, `is_rejected`, and `raw_line` where it is rejected."""
     rows = _parsed(lines, headers, feed, dialect, forgotten)
-    rows = quality.with_broken_rules(rows, "broken_structure", rules.structure)
-    rows = quality.with_broken_rules(rows, "broken_values", rules.of_feed(feed.name))
+    rows = with_broken_rules(rows, "broken_structure", rules.structure)
+    rows = with_broken_rules(rows, "broken_values", rules.of_feed(feed.name))
     broken = (
-        F.when(F.col("is_blank"), quality.no_rules())
+        F.when(F.col("is_blank"), no_rules())
         .when(F.size("broken_structure") > 0, F.col("broken_structure"))
         .otherwise(F.col("broken_values"))
     )
     return (
         rows.withColumn("broken_rules", broken)
-        .withColumn("is_rejected", quality.is_rejected([*rules.structure, *rules.of_feed(feed.name)]))
+        .withColumn("is_rejected", is_rejected([*rules.structure, *rules.of_feed(feed.name)]))
         .withColumns(line_hashes())
         .withColumn("raw_line", F.when(F.col("is_rejected"), F.col("raw_line")))
         .drop("broken_structure", "broken_values", "text", "is_decodable", "is_well_formed", "is_forgotten")

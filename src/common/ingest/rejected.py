@@ -1,4 +1,4 @@
-"""Rejected rows read once more, by the rules, settings and corrections of now, as if they came in a file."""
+"""Rejected rows: as they are stored, and read again by the rules, settings and corrections of now."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from dataclasses import dataclass, replace
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from common.blocks import Block, summarize
 from common.contract import REJECTED, Column, Feed, Table
 from common.csv_files import records
 from common.csv_files.dialect import Dialect
 from common.csv_files.files import InputFile, list_files
-from common.csv_files.header import read_headers
-from common.decisions import Decision, decide
+from common.csv_files.header import columns_in, read_headers
 from common.errors import DataRefusedError
-from common.forgetting import hashes_of_forgotten
-from common.intake import REDACTED, ROW, Intake, checked
+from common.ingest.batch import FORGOTTEN_RULE, REDACTED, ROW, Batch, checked
+from common.ingest.block_summary import Block, summarize
+from common.ingest.changes import Decision, decide
+from common.ingest.forgotten import hashes_of_forgotten
+from common.ingest.rules import QualityRules, names_of
 from common.lake.lake import Lake
-from common.quality import QualityRules, names_of
 from common.spark.driver_rows import local_rows, no_rows
 from common.spark.session import keep
 from common.spark.times import instant_of
@@ -36,8 +36,8 @@ _SOURCE = ("file", "header", "run_id", "is_corrected")
 
 
 @dataclass(frozen=True)
-class RejectedIntake(Intake):
-    """Rows of rejected_rows as an intake: no file has a header, and positions are the lines that the rows came from."""
+class RejectedBatch(Batch):
+    """Rows of rejected_rows as an batch: no file has a header, and positions are the lines that the rows came from."""
 
     @property
     def rows_read(self) -> int:
@@ -134,7 +134,7 @@ def read_rejected(
     kept = [rows] if keep(rows) else []
     superseded = rows.where("is_superseded").count()
     read = rows.where("NOT is_superseded")
-    intake = RejectedIntake(
+    batch = RejectedBatch(
         feed=feed,
         refusing=names_of(rules.all_of_feed(feed.name), "reject", "fail"),
         listed=files,
@@ -146,7 +146,7 @@ def read_rejected(
         kept=kept,
         blocks=summarize(read),
     )
-    decision = decide(lake, intake, table, lake.version(table), rules, known_customers)
+    decision = decide(lake, batch, table, lake.version(table), rules, known_customers)
     ledger = replace(
         decision.ledger,
         rows_read=decision.ledger.rows_read + superseded,
@@ -155,6 +155,55 @@ def read_rejected(
     accepted = rows.limit(0) if decision.outcomes is None else decision.outcomes.where(~F.col("is_rejected"))
     released = accepted.select(*ROW).join(lines.select(*ROW, "rejected_id"), on=list(ROW), how="inner")
     return Release(replace(decision, ledger=ledger), released.select("rejected_id"), superseded)
+
+
+def rejected_rows(batch: Batch, run_id: str, started_at: str, together: DataFrame | None) -> DataFrame:
+    """The refused rows as the rejected_rows table has them; `together` adds those refused beside others."""
+    rows = batch.rows.where(F.col("is_rejected") & ~F.col("is_blank")).select(
+        *ROW, "raw_line", "is_header", F.col("broken_rules").alias("reasons")
+    )
+    if together is not None:
+        reasons = together.select(*ROW, F.col("broken_rules").alias("reasons"))
+        lines = batch.raw_lines.join(reasons, on=list(ROW), how="left_semi")
+        others = reasons.join(lines, on=list(ROW), how="left").withColumn("is_header", F.lit(False))
+        rows = rows.unionByName(others)
+    bases = batch.line_bases()
+    places = local_rows(
+        rows.sparkSession,
+        [
+            (
+                block.file,
+                block.block,
+                bases[block.file, block.block] - block.first_position + 1,
+                batch.path(block.file),
+                ",".join(columns_in(batch.headers[block.file])),
+                batch.fingerprints[block.file],
+            )
+            for block in batch.blocks
+        ],
+        "file int, block bigint, base bigint, path string, header string, fingerprint string",
+    )
+    line_number = (F.col("position") + F.col("base")).alias("line_number")
+    is_forgotten = F.array_contains("reasons", FORGOTTEN_RULE)
+    # Rows that were read again in other parts than before would find no place, which the table refuses.
+    located = rows.join(F.broadcast(places), on=["file", "block"], how="left").select(
+        F.lit(batch.feed.name).alias("feed"),
+        F.col("path").alias("file"),
+        line_number,
+        "header",
+        F.when(is_forgotten, REDACTED).otherwise(F.col("raw_line")).alias("raw_line"),
+        F.array_intersect("reasons", F.array(*[F.lit(rule) for rule in batch.refusing])).alias("reasons"),
+        "is_header",
+        "fingerprint",
+    )
+    identity = F.concat_ws("\n", "feed", "file", "fingerprint", F.col("line_number").cast("string"), "raw_line")
+    return (
+        located.where(~(F.col("is_header") & (F.col("line_number") == 1)))
+        .withColumn("rejected_id", F.sha2(identity, 256))
+        .withColumn("run_id", F.lit(run_id))
+        .withColumn("rejected_at", F.lit(started_at).cast("timestamp"))
+        .select(*REJECTED.column_names)
+    )
 
 
 def _sources(stored: DataFrame) -> DataFrame:

@@ -11,15 +11,26 @@ from functools import partial
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from common import arrivals, quality
 from common.contract import HOUR, SALES, Feed, Table
 from common.errors import DataRefusedError
-from common.intake import FORGOTTEN_RULE, ROW, Intake
+from common.ingest.batch import FORGOTTEN_RULE, ROW, Batch
+from common.ingest.ledger import FeedLedger, RuleCount
+from common.ingest.outcomes import (
+    CORRECTED,
+    DUPLICATE,
+    MOST_BROADCAST,
+    NEW,
+    REJECTED,
+    UNCHANGED,
+    repeated_keys,
+    with_known_customer,
+    with_outcome,
+    with_relations,
+)
+from common.ingest.rules import QualityRules, is_rejected, names_of, with_broken_rules
 from common.lake.commits import Commit
 from common.lake.id_index import hours_by_id, id_hash
 from common.lake.lake import Lake
-from common.ledger import FeedLedger, RuleCount
-from common.quality import QualityRules
 from common.spark.driver_rows import no_rows
 from common.spark.failures import SPARK_ERRORS
 from common.spark.parallel import side_by_side
@@ -37,7 +48,7 @@ class Decision:
     they come from or go to.
     """
 
-    intake: Intake
+    batch: Batch
     ledger: FeedLedger
     changes: DataFrame
     changed_rows: int = 0
@@ -50,59 +61,59 @@ class Decision:
     outcomes: DataFrame | None = None
 
     def release(self) -> None:
-        """Give back what the rows hold in memory and on local disk, beside what the intake holds."""
+        """Give back what the rows hold in memory and on local disk, beside what the batch holds."""
         if self.outcomes is not None:
             give_back(self.outcomes)
 
 
 def decide(
-    lake: Lake, intake: Intake, table: Table, version: int | None, rules: QualityRules, customers: list[DataFrame]
+    lake: Lake, batch: Batch, table: Table, version: int | None, rules: QualityRules, customers: list[DataFrame]
 ) -> Decision:
     """Decide what becomes of the accepted rows of a feed, against the version of its table that the lake holds.
 
     `customers` are the known ones, for a feed of sales; none for customers themselves.
     """
-    feed = intake.feed
+    feed = batch.feed
     is_of_sales = HOUR in table.column_names
-    if not intake.files:
-        nothing = FeedLedger(feed.name, 0, intake.skipped, 0, 0, 0, 0, 0, 0)
-        return Decision(intake, nothing, no_changes(lake, table))
+    if not batch.files:
+        nothing = FeedLedger(feed.name, 0, batch.skipped, 0, 0, 0, 0, 0, 0)
+        return Decision(batch, nothing, no_changes(lake, table))
 
     held = lake.read(table, version)
-    rows = intake.accepted
+    rows = batch.accepted
     if is_of_sales:
-        rows = arrivals.with_known_customer(rows, *customers).withColumn(HOUR, hour_of(F.col("TRANSACTION_DATE")))
+        rows = with_known_customer(rows, *customers).withColumn(HOUR, hour_of(F.col("TRANSACTION_DATE")))
         repeated, held_hours = side_by_side(
-            partial(arrivals.repeated_keys, intake.accepted, feed), partial(_hours_holding, lake, version, intake)
+            partial(repeated_keys, batch.accepted, feed), partial(_hours_holding, lake, version, batch)
         )
         held = held.where(hours_condition(HOUR, held_hours))
     else:
-        repeated = arrivals.repeated_keys(rows, feed)
+        repeated = repeated_keys(rows, feed)
     outcomes = _outcomes(rows, held, feed, rules, repeated)
     if version is not None:
         # Beside nothing held, there is nothing to look up, and the rows are kept already.
         keep(outcomes)
 
-    counts = _count_outcomes(outcomes, is_of_sales, intake)
-    refused_together = counts.by_outcome.get(arrivals.REJECTED, 0)
+    counts = _count_outcomes(outcomes, is_of_sales, batch)
+    refused_together = counts.by_outcome.get(REJECTED, 0)
     return Decision(
-        intake=intake,
+        batch=batch,
         ledger=FeedLedger(
             feed=feed.name,
-            files=len(intake.files),
-            files_skipped=intake.skipped,
-            rows_read=intake.rows_read,
-            new=counts.by_outcome.get(arrivals.NEW, 0),
-            corrected=counts.by_outcome.get(arrivals.CORRECTED, 0),
-            unchanged=counts.by_outcome.get(arrivals.UNCHANGED, 0),
-            duplicate=counts.by_outcome.get(arrivals.DUPLICATE, 0),
-            rejected=intake.rejected + refused_together,
+            files=len(batch.files),
+            files_skipped=batch.skipped,
+            rows_read=batch.rows_read,
+            new=counts.by_outcome.get(NEW, 0),
+            corrected=counts.by_outcome.get(CORRECTED, 0),
+            unchanged=counts.by_outcome.get(UNCHANGED, 0),
+            duplicate=counts.by_outcome.get(DUPLICATE, 0),
+            rejected=batch.rejected + refused_together,
         ),
         changes=outcomes.where("is_change"),
         changed_rows=counts.changes,
         replaced_rows=counts.replaced,
         refused=outcomes.where("is_rejected") if refused_together else None,
-        broken=intake.broken() | counts.broken,
+        broken=batch.broken() | counts.broken,
         hours=sorted(counts.hours),
         moved=counts.moved,
         unknown_customer_rows=counts.unknown_customer_rows,
@@ -132,10 +143,10 @@ def _outcomes(
 
 def _outcomes_of(rows: DataFrame, held: DataFrame, feed: Feed, rules: QualityRules, *, is_alone: bool) -> DataFrame:
     rules_together = rules.of_feed_together(feed.name)
-    rows = arrivals.with_relations(rows, feed, is_alone=is_alone)
-    rows = quality.with_broken_rules(rows, "broken_rules", rules_together)
-    rows = rows.withColumn("is_rejected", quality.is_rejected(rules_together))
-    return arrivals.with_outcome(rows, held, feed, is_alone=is_alone)
+    rows = with_relations(rows, feed, is_alone=is_alone)
+    rows = with_broken_rules(rows, "broken_rules", rules_together)
+    rows = rows.withColumn("is_rejected", is_rejected(rules_together))
+    return with_outcome(rows, held, feed, is_alone=is_alone)
 
 
 def merge_changes(lake: Lake, table: Table, decision: Decision, note: Mapping[str, object]) -> Commit | None:
@@ -150,14 +161,14 @@ def merge_changes(lake: Lake, table: Table, decision: Decision, note: Mapping[st
 
 def check_may_load(decision: Decision, rules: QualityRules, max_rejected_share: float) -> None:
     """Raise DataRefusedError where a rule says fail, too many rows are refused, or rows are not accounted for."""
-    feed, ledger = decision.intake.feed, decision.ledger
+    feed, ledger = decision.batch.feed, decision.ledger
     all_rules = rules.all_of_feed(feed.name)
-    for rule in quality.names_of(all_rules, "fail"):
+    for rule in names_of(all_rules, "fail"):
         if rule in decision.broken:
             count = decision.broken[rule]
             raise DataRefusedError(
                 f"{count.first_place}: breaks the rule {rule}, as {count.rows:,} rows do, and that rule lets no run "
-                f"pass. No table was changed. {_ADVICE.get(rule, 'Correct the file, or the rule in quality.yml.')}"
+                f"pass. No table was changed. {_ADVICE.get(rule, 'Correct the file, or the rule in yml.')}"
             )
     rejected = rejected_rows_of(decision)
     if ledger.rows_read and rejected / ledger.rows_read > max_rejected_share:
@@ -181,7 +192,7 @@ def rejected_rows_of(decision: Decision) -> int:
 
 def reasons_of(decision: Decision, rules: QualityRules) -> str:
     """The rules that rows of the feed are rejected by, each with how many and where the first stands."""
-    refusing = quality.names_of(rules.all_of_feed(decision.intake.feed.name), "reject")
+    refusing = names_of(rules.all_of_feed(decision.batch.feed.name), "reject")
     reasons = [
         f"{rule} {count.rows:,} (first: {count.first_place})"
         for rule, count in decision.broken.items()
@@ -206,7 +217,7 @@ class _Counts:
     hours: set[datetime] = field(default_factory=set)
 
 
-def _count_outcomes(outcomes: DataFrame, is_of_sales: bool, intake: Intake) -> _Counts:
+def _count_outcomes(outcomes: DataFrame, is_of_sales: bool, batch: Batch) -> _Counts:
     """Counts by outcome and broken rule; for sales, also the hours that changes touch. In one pass, whose result has
     as many rows as there are hours, or a few times that; in a second one where rules are broken.
     """
@@ -234,11 +245,11 @@ def _count_outcomes(outcomes: DataFrame, is_of_sales: bool, intake: Intake) -> _
             counts.hours |= {hour_at(second) for second in (row["hour"], row["held_hour"]) if second is not None}
             counts.moved += rows if row["held_hour"] not in (None, row["hour"]) else 0
     if any(by_rules):
-        counts.broken = _broken_rules(outcomes, by_rules, intake)
+        counts.broken = _broken_rules(outcomes, by_rules, batch)
     return counts
 
 
-def _broken_rules(outcomes: DataFrame, by_rules: dict[tuple[str, ...], int], intake: Intake) -> dict[str, RuleCount]:
+def _broken_rules(outcomes: DataFrame, by_rules: dict[tuple[str, ...], int], batch: Batch) -> dict[str, RuleCount]:
     """The rules that rows broke, each with its count and the first place; `by_rules` counts rows by all they broke.
 
     A pass of its own, since Spark sorts all rows to find the first of each group.
@@ -249,21 +260,21 @@ def _broken_rules(outcomes: DataFrame, by_rules: dict[tuple[str, ...], int], int
     for row in sorted(firsts, key=lambda row: tuple(row["first"])):
         for rule in row["broken_rules"]:
             before = broken.get(rule)
-            place = before.first_place if before else intake.place(*row["first"])
+            place = before.first_place if before else batch.place(*row["first"])
             broken[rule] = RuleCount(by_rules[tuple(row["broken_rules"])] + (before.rows if before else 0), place)
     return broken
 
 
-def _hours_holding(lake: Lake, version: int | None, intake: Intake) -> list[datetime]:
+def _hours_holding(lake: Lake, version: int | None, batch: Batch) -> list[datetime]:
     """The hours in which the lake may hold any id of the rows: from the index of ids, or else from a look at one narrow
     column of every hour; no hour where it has no sales (`version` None).
     """
     if version is None:
         return []
-    key = intake.feed.key
+    key = batch.feed.key
 
     def hours_of(held: DataFrame, keys: DataFrame) -> list[datetime]:
-        if intake.rows_read <= arrivals.MOST_BROADCAST:
+        if batch.rows_read <= MOST_BROADCAST:
             keys = F.broadcast(keys)
         return hours_in(held.join(keys, on=keys.columns, how="left_semi"))
 
@@ -271,5 +282,5 @@ def _hours_holding(lake: Lake, version: int | None, intake: Intake) -> list[date
     if indexed is not None:
         # Where the changes since the index can no longer be read, all hours are looked through.
         with suppress(*SPARK_ERRORS):
-            return hours_of(indexed, intake.accepted.select(id_hash(key)))
-    return hours_of(lake.read(SALES, version).select(key, HOUR), intake.accepted.select(key))
+            return hours_of(indexed, batch.accepted.select(id_hash(key)))
+    return hours_of(lake.read(SALES, version).select(key, HOUR), batch.accepted.select(key))
