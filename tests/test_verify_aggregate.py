@@ -14,7 +14,7 @@ from pyspark.sql import SparkSession
 
 from common.contract import AGGREGATE, CUSTOMERS, FORGOTTEN, REJECTED, RUNS, SALES, Table
 from common.lake.lake import Lake
-from common.maintenance import vacuum
+from common.maintenance.compaction import vacuum
 from common.verification import Checked, compare_groups
 from jobs import load_sales, verify_aggregate
 

@@ -9,13 +9,13 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 from pyspark.sql import SparkSession
 
-from common import forgetting
 from common.command import run_command
 from common.contract import CUSTOMERS, LOGIC_VERSION, REJECTED, SALES, TABLES
 from common.contract.gold import GOLD_TABLES
 from common.errors import LakeError
 from common.lake.lake import Lake
-from common.maintenance import check_may_maintain
+from common.maintenance import forgetting
+from common.maintenance.compaction import check_may_maintain
 from common.marts.aggregate_refresh import refresh_aggregate
 from common.marts.gold_refresh import gold_tables_of, pinned_gold, refresh_gold
 from common.report import Reporter, RunReport

@@ -11,12 +11,12 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 from pyspark.sql import SparkSession
 
-from common import maintenance
 from common.command import run_command
 from common.contract import LOGIC_VERSION, OPTIONAL_TABLES, SALE_IDS, TABLES
 from common.contract.gold import GOLD_TABLES
 from common.lake import id_index
 from common.lake.lake import Lake
+from common.maintenance import compaction
 from common.marts.gold_refresh import gold_tables_of
 from common.report import Reporter, RunReport
 from common.runs import record_run, versions_of_existing, work_on_lake
@@ -61,7 +61,7 @@ def _maintain(lake: Lake, settings: MaintainSettings, report: RunReport, reporte
     note = {"run_id": report.run_id, "job": JOB, "logic_version": LOGIC_VERSION}
     would = "would be " if settings.dry_run else ""
     if not settings.dry_run:
-        maintenance.check_may_maintain(lake.spark)
+        compaction.check_may_maintain(lake.spark)
         with reporter.step("Index the ids of the sales"):
             report.take_commit(SALE_IDS, id_index.extend(lake, note))
     for table in _MAINTAINED:
@@ -69,17 +69,17 @@ def _maintain(lake: Lake, settings: MaintainSettings, report: RunReport, reporte
             if lake.version(table) is None:
                 said.append("not there")
                 continue
-            small, total = maintenance.files_to_compact(lake, table)
+            small, total = compaction.files_to_compact(lake, table)
             said.append(f"{small:,} of {total:,} files {would}put together")
             if small and not settings.dry_run:
-                report.take_commit(table, maintenance.compact(lake, table, note=note))
-            old = maintenance.old_files(lake, table, settings.retain_hours)
+                report.take_commit(table, compaction.compact(lake, table, note=note))
+            old = compaction.old_files(lake, table, settings.retain_hours)
             if old and not settings.dry_run:
-                maintenance.vacuum(lake, table, settings.retain_hours)
+                compaction.vacuum(lake, table, settings.retain_hours)
             said.append(
                 f"{old:,} files of older versions {would}deleted" if old else "none is old enough to be deleted"
             )
-            if not settings.dry_run and maintenance.write_checkpoint(lake, table):
+            if not settings.dry_run and compaction.write_checkpoint(lake, table):
                 said.append("a checkpoint written")
     if not settings.dry_run:
         with reporter.step("Record the run"):

@@ -18,7 +18,7 @@ from common.contract import AGGREGATE, CUSTOMERS, FORGOTTEN, HOUR, OPTIONAL_TABL
 from common.contract.gold import GOLD_TABLES
 from common.ingest.forgotten import SEPARATORS, words
 from common.lake.lake import Lake
-from common.maintenance import vacuum
+from common.maintenance.compaction import vacuum
 from common.spark.driver_rows import local_rows
 from common.spark.times import hours_in
 
