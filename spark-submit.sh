@@ -276,7 +276,7 @@ set_unless_named() { # name, value
 if [ "$chooses_settings/$runs_on" = yes/machine ]; then
     work=large
     if [ "$job" = load_sales ]; then
-        work=$("$PYSPARK_PYTHON" -m common.sizing ${job_options[@]+"${job_options[@]}"} 2>/dev/null) || work=large
+        work=$("$PYSPARK_PYTHON" -m common.run.input_size ${job_options[@]+"${job_options[@]}"} 2>/dev/null) || work=large
     fi
     collector=-XX:+UseParallelGC
     java_options=$compile_what_repeats
@@ -319,7 +319,7 @@ driver_on_cluster() {
         echo "spark-submit.sh: $relative_path: a driver on the cluster does not start in this folder; give a whole path." >&2
         exit 2
     fi
-    "$PYSPARK_DRIVER_PYTHON" -m common.packing "$home/.venv/$link-driver.zip" "$SALES_LAKEHOUSE_CONF_DIR"
+    "$PYSPARK_DRIVER_PYTHON" -m common.run.cluster_archive "$home/.venv/$link-driver.zip" "$SALES_LAKEHOUSE_CONF_DIR"
     travels+=(--archives "$home/.venv/$link-driver.zip#$link${more_archives:+,$more_archives}")
     export SALES_LAKEHOUSE_CONF_DIR="$link/conf" PYTHONPATH="$link/packages"
     for variable in PYTHONPATH $(compgen -e SALES_); do

@@ -13,7 +13,7 @@ from databricks.bundles.jobs import Job
 from setuptools.config.pyprojecttoml import read_configuration
 
 from bundles import ROOT, bundle, jobs, resolved, wrong_values
-from common.settings import argument_parser, load_settings
+from common.run.settings import argument_parser, load_settings
 
 TARGETS = ("dev", "prod")
 PROJECT: dict[str, Any] = dict(read_configuration(ROOT / "pyproject.toml", expand=False)["project"])

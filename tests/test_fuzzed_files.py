@@ -24,7 +24,7 @@ from common.ingest.batch import read_feed
 from common.ingest.rejected import rejected_rows
 from common.ingest.rules import load_rules
 from common.lake.lake import Lake
-from common.settings import conf_dir
+from common.run.settings import conf_dir
 from csv_by_docs import WARNINGS, Reading, read_by_the_docs
 from csv_parsers import Parsers
 from fuzzing import BATCH, FuzzedFile, file_with_a_bad_header, fuzzed_file

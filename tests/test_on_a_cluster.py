@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from clusters import ROOT, Cluster, Server, standalone, wait_until, without_ours, yarn, yarn_printed
-from common.packing import PACKAGES, with_dependencies
+from common.run.cluster_archive import PACKAGES, with_dependencies
 from jobs import make_sample
 from killing import Rows, assert_same, contents, deliver_the_first, deliver_the_rest, versions
 from lakes import REAL_DATA, Workbench, needs_real_data
@@ -335,7 +335,8 @@ def test_a_driver_on_kubernetes_has_its_packages_and_settings_with_it(platform: 
     prefix = "spark.kubernetes.driverEnv."
     given = {name.removeprefix(prefix): value for name, value in called.conf().items() if name.startswith(prefix)}
     script = (
-        "from common.settings import *; s = load_settings({'env': 'cluster'}, Settings); print(s.lake, s.rules_path)"
+        "from common.run.settings import *; "
+        "s = load_settings({'env': 'cluster'}, Settings); print(s.lake, s.rules_path)"
     )
     (code,) = called.values("--py-files")
     sparks = [str(path) for path in (SPARK_HOME / "python" / "lib").glob("*.zip")]

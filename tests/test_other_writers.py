@@ -16,7 +16,7 @@ from batteries import Battery
 from common.contract import AGGREGATE, CUSTOMERS, RUNS, SALES
 from common.errors import LakeConflictError
 from common.lake.lake import Lake
-from common.settings import Settings, load_settings
+from common.run.settings import Settings, load_settings
 from jobs import load_sales
 from lakes import Workbench, assert_equals_recompute
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from common.reader import RunNotFoundError, open_lake, open_lake_in_spark
+from common.serve.reader import RunNotFoundError, open_lake, open_lake_in_spark
 from jobs import build_gold
 from lakes import Workbench
 

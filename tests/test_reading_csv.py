@@ -16,7 +16,7 @@ from common.ingest.batch import Batch, read_feed
 from common.ingest.rejected import rejected_rows
 from common.ingest.rules import QualityRules, load_rules
 from common.lake.lake import Lake
-from common.settings import Settings, conf_dir, load_settings
+from common.run.settings import Settings, conf_dir, load_settings
 from lakes import CUSTOMERS_HEADER, Workbench
 
 RULES = load_rules(conf_dir() / "quality.yml")

@@ -7,7 +7,8 @@ from datetime import datetime, timezone
 import pytest
 
 from common.ingest.ledger import FeedLedger
-from common.report import Reporter, RunReport
+from common.run.console import Reporter
+from common.run.report import RunReport
 
 TITLE = "maintain, run 0123456789abcdef0123456789abcdef"
 A_FEED = FeedLedger("transactions", 1, 0, 5, 5, 0, 0, 0, 0)

@@ -8,7 +8,7 @@ import pytest
 
 from common.errors import ConfigError
 from common.ingest.rules import ESSENTIAL_RULES, load_rules
-from common.settings import Settings, load_settings
+from common.run.settings import Settings, load_settings
 
 CONF = Path(__file__).parents[1] / "conf"
 RULES = (CONF / "quality.yml").read_text(encoding="utf-8")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from common import sizing
-from common.settings import Settings
+from common.run import input_size
+from common.run.settings import Settings
 
 LAST_RUN = 1_700_000_000
 
@@ -44,7 +44,7 @@ def test_the_bytes_that_a_run_has_to_read_are_those_since_the_last(
     path = transactions if "://" in transactions else str(arrived / transactions)
     lake = str(arrived / str(options.get("lake", "lake")))
     settings = Settings(transactions=path, lake=lake, reload=bool(options.get("reload")))
-    assert sizing.bytes_to_read(settings) == expected
+    assert input_size.bytes_to_read(settings) == expected
 
 
 def test_a_few_bytes_are_small_and_what_cannot_be_told_is_large(
@@ -52,7 +52,7 @@ def test_a_few_bytes_are_small_and_what_cannot_be_told_is_large(
 ) -> None:
     here = [f"--lake={arrived / 'lake'}", f"--customers={arrived / 'sales'}"]
     for transactions, expected in ((str(arrived / "sales"), "small"), ("s3a://bucket/sales", "large")):
-        assert sizing.main([f"--transactions={transactions}", *here]) == 0
+        assert input_size.main([f"--transactions={transactions}", *here]) == 0
         assert capsys.readouterr().out.strip() == expected
-    assert sizing.main(["--no-such-option", "--env=none"]) == 0
+    assert input_size.main(["--no-such-option", "--env=none"]) == 0
     assert capsys.readouterr().out.strip() == "large"

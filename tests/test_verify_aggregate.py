@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
+from common.audit.checks import Checked, compare_groups
 from common.contract import AGGREGATE, CUSTOMERS, FORGOTTEN, REJECTED, RUNS, SALES, Table
 from common.lake.lake import Lake
 from common.maintenance.compaction import vacuum
-from common.verification import Checked, compare_groups
 from jobs import load_sales, verify_aggregate
 
 DIFFERS, FAILED = 5, 1

@@ -8,7 +8,6 @@ from typing import ClassVar
 
 from pyspark.sql import SparkSession
 
-from common.command import run_command
 from common.contract import CUSTOMERS, SALES
 from common.contract.gold import GOLD_TABLES, SALES_ENRICHED
 from common.lake.lake import Lake
@@ -16,9 +15,11 @@ from common.lake.views import define_view
 from common.marts.gold_refresh import pinned_gold, plan_gold, refresh_gold
 from common.marts.plan import Plan
 from common.marts.sales_enriched import sales_enriched_sql
-from common.report import Reporter, RunReport
-from common.runs import record_run, versions_of_existing, work_on_lake
-from common.settings import LAKE_OPTIONS, Settings
+from common.run.command import run_command
+from common.run.console import Reporter
+from common.run.report import RunReport
+from common.run.settings import LAKE_OPTIONS, Settings
+from common.run.work import record_run, versions_of_existing, work_on_lake
 from common.spark.session import check_session
 
 JOB = "build_gold"

@@ -9,7 +9,6 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 from pyspark.sql import SparkSession
 
-from common.command import run_command
 from common.contract import CUSTOMERS, LOGIC_VERSION, REJECTED, SALES, TABLES
 from common.contract.gold import GOLD_TABLES
 from common.errors import LakeError
@@ -18,9 +17,11 @@ from common.maintenance import forgetting
 from common.maintenance.compaction import check_may_maintain
 from common.marts.aggregate_refresh import refresh_aggregate
 from common.marts.gold_refresh import gold_tables_of, pinned_gold, refresh_gold
-from common.report import Reporter, RunReport
-from common.runs import record_run, versions_of_existing, work_on_lake
-from common.settings import LAKE_OPTIONS, Settings
+from common.run.command import run_command
+from common.run.console import Reporter
+from common.run.report import RunReport
+from common.run.settings import LAKE_OPTIONS, Settings
+from common.run.work import record_run, versions_of_existing, work_on_lake
 from common.spark.session import check_session
 
 JOB = "forget_customer"

@@ -9,7 +9,6 @@ from functools import partial, reduce
 
 from pyspark.sql import DataFrame, SparkSession
 
-from common.command import run_command
 from common.contract import (
     CUSTOMERS,
     CUSTOMERS_FEED,
@@ -29,9 +28,11 @@ from common.ingest.rules import QualityRules, load_rules
 from common.lake.lake import Lake
 from common.marts.aggregate_refresh import refresh_aggregate
 from common.marts.plan import plan_run
-from common.report import Reporter, RunReport
-from common.runs import check_no_commit_is_lost, record_run, versions_of, work_on_lake
-from common.settings import Settings
+from common.run.command import run_command
+from common.run.console import Reporter
+from common.run.report import RunReport
+from common.run.settings import Settings
+from common.run.work import check_no_commit_is_lost, record_run, versions_of, work_on_lake
 from common.spark.parallel import side_by_side
 from common.spark.session import check_session
 

@@ -11,16 +11,17 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 from pyspark.sql import SparkSession
 
-from common.command import run_command
 from common.contract import LOGIC_VERSION, OPTIONAL_TABLES, SALE_IDS, TABLES
 from common.contract.gold import GOLD_TABLES
 from common.lake import id_index
 from common.lake.lake import Lake
 from common.maintenance import compaction
 from common.marts.gold_refresh import gold_tables_of
-from common.report import Reporter, RunReport
-from common.runs import record_run, versions_of_existing, work_on_lake
-from common.settings import LAKE_OPTIONS, Settings
+from common.run.command import run_command
+from common.run.console import Reporter
+from common.run.report import RunReport
+from common.run.settings import LAKE_OPTIONS, Settings
+from common.run.work import record_run, versions_of_existing, work_on_lake
 from common.spark.session import check_session
 
 JOB = "maintain"

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from common.command import finished
 from common.contract import CUSTOMERS_FEED, TRANSACTIONS
 from common.errors import SalesLakehouseError
+from common.run.command import finished
 
 FIRST_HOUR = datetime(2025, 2, 22, 16)
 _FIRST_NAMES = (

@@ -10,7 +10,6 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 from pyspark.sql import DataFrame, SparkSession
 
-from common.command import run_command
 from common.contract import CUSTOMERS, CUSTOMERS_FEED, LOGIC_VERSION, REJECTED, SALES, TABLES, TRANSACTIONS
 from common.ingest.changes import merge_changes
 from common.ingest.rejected import Release, read_corrections, read_rejected
@@ -18,9 +17,11 @@ from common.ingest.rules import QualityRules, load_rules
 from common.lake.lake import Lake
 from common.marts.aggregate_refresh import refresh_aggregate
 from common.marts.plan import plan_run
-from common.report import Reporter, RunReport
-from common.runs import record_run, versions_of_existing, work_on_lake
-from common.settings import LAKE_OPTIONS, READING_OPTIONS, Settings
+from common.run.command import run_command
+from common.run.console import Reporter
+from common.run.report import RunReport
+from common.run.settings import LAKE_OPTIONS, READING_OPTIONS, Settings
+from common.run.work import record_run, versions_of_existing, work_on_lake
 from common.spark.session import check_session
 
 JOB = "release_rejected"

@@ -12,7 +12,6 @@ from pydantic import Field, field_validator, model_validator
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from common.command import run_command
 from common.contract import CUSTOMERS, HOUR, LOGIC_VERSION, SALES, TABLES, TRANSACTIONS
 from common.errors import DataRefusedError
 from common.ingest.batch import ROW, check_unchanged, read_feed
@@ -22,9 +21,11 @@ from common.lake.lake import Lake
 from common.lake.provenance import pin_sources
 from common.marts.aggregate_refresh import differing_groups, refresh_aggregate, restate_groups
 from common.marts.plan import plan_run
-from common.report import Reporter, RunReport
-from common.runs import record_run, versions_of_existing, work_on_lake
-from common.settings import LAKE_OPTIONS, READING_OPTIONS, Settings
+from common.run.command import run_command
+from common.run.console import Reporter
+from common.run.report import RunReport
+from common.run.settings import LAKE_OPTIONS, READING_OPTIONS, Settings
+from common.run.work import record_run, versions_of_existing, work_on_lake
 from common.spark.session import check_session
 from common.spark.sql import range_condition
 from common.spark.times import hours_in

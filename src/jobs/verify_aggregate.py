@@ -10,23 +10,23 @@ from typing import ClassVar
 
 from pyspark.sql import SparkSession
 
-from common.command import run_command
+from common.audit.checks import Checked, called, check_rows, compare_groups, compare_rows, compare_sums, origin_of
+from common.audit.findings import Finding, TableChecked, Verification
 from common.contract import AGGREGATE, CUSTOMERS, OPTIONAL_TABLES, RUNS, SALE_IDS, SALES, TABLES, Table
 from common.contract.gold import GOLD_TABLES
 from common.errors import LakeDiffersError, LakeError
-from common.findings import Finding, TableChecked, Verification
 from common.lake import id_index
 from common.lake.file_checks import check_table_files
 from common.lake.lake import Lake
 from common.lake.provenance import Sources, pin_sources
 from common.marts.aggregate import aggregate_sales
 from common.marts.gold_refresh import Gold
-from common.report import Reporter
-from common.runs import check_no_commit_is_lost
-from common.settings import LAKE_OPTIONS, Settings
+from common.run.command import run_command
+from common.run.console import Reporter
+from common.run.settings import LAKE_OPTIONS, Settings
+from common.run.work import check_no_commit_is_lost
 from common.spark.failures import SPARK_ERRORS, condition_of, damaged_file
 from common.spark.session import check_session
-from common.verification import Checked, called, check_rows, compare_groups, compare_rows, compare_sums, origin_of
 
 JOB = "verify_aggregate"
 _CHECKED = (*TABLES, *OPTIONAL_TABLES, *GOLD_TABLES)

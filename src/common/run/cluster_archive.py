@@ -1,6 +1,6 @@
 """What a driver on a cluster needs besides Spark, as one archive: our Python packages, and the configuration.
 
-    python -m common.packing ARCHIVE CONF_DIR
+    python -m common.run.cluster_archive ARCHIVE CONF_DIR
 
 Spark unpacks the archive on the cluster: `packages` belongs on the PYTHONPATH, `conf` holds the files of CONF_DIR. Some
 packages are made for one version of Python and one kind of machine, which have to be those of the cluster.

@@ -1,5 +1,7 @@
-"""How much a run of load_sales has to read, estimated before Spark starts: `python -m common.sizing OPTIONS` says small
-or large, and spark-submit.sh chooses settings by it. A guess that is wrong costs time and nothing else.
+"""How much a run of load_sales has to read, estimated before Spark starts: small or large. Settings are chosen by it. A
+guess that is wrong costs time and nothing else.
+
+    python -m common.run.input_size OPTIONS
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from pathlib import Path
 from common.contract import RUNS
 from common.errors import SalesLakehouseError
 from common.lake.delta_log import commit_path, read_log
-from common.settings import Settings, argument_parser, load_settings
+from common.run.settings import Settings, argument_parser, load_settings
 
 # Up to so many bytes of CSV, starting takes longer than reading; see docs/performance.md.
 SMALL_BYTES = 16 * 1024 * 1024

@@ -18,8 +18,9 @@ from common.ingest.loaded_files import listing_to_trust
 from common.lake.file_checks import check_is_writable, repair_of
 from common.lake.lake import Lake
 from common.lake.lock import lock_lake
-from common.report import Reporter, RunReport, TableVersions
-from common.settings import Settings
+from common.run.console import Reporter
+from common.run.report import RunReport, TableVersions
+from common.run.settings import Settings
 from common.spark.driver_rows import local_rows
 from common.spark.paths import is_on_this_disk
 

@@ -158,8 +158,8 @@ class Settings(BaseSettings):
 
 def conf_dir() -> Path:
     """The folder of configuration: $SALES_LAKEHOUSE_CONF_DIR, or the one that a wheel holds, or conf/ beside src/."""
-    in_wheel = Path(__file__).parent / "conf"
-    default = in_wheel if in_wheel.is_dir() else Path(__file__).parents[2] / "conf"
+    in_wheel = Path(__file__).parents[1] / "conf"
+    default = in_wheel if in_wheel.is_dir() else Path(__file__).parents[3] / "conf"
     return Path(os.environ.get(CONF_DIR_VARIABLE, default))
 
 

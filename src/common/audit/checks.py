@@ -12,8 +12,8 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
+from common.audit.findings import EXAMPLES_KEPT, NOT_SHOWN, Cell, Difference, Finding
 from common.contract import AGGREGATE, CUSTOMERS, HOUR, SALES, Table
-from common.findings import EXAMPLES_KEPT, NOT_SHOWN, Cell, Difference, Finding
 from common.lake.lake import Lake
 from common.lake.provenance import Sources, pin_sources, recorded_sources, why_not_incremental
 from common.marts.hourly_totals import sums_of_aggregate, sums_of_sales
