@@ -11,4 +11,5 @@ export PYTHONDONTWRITEBYTECODE=1
 .venv/bin/ruff check .
 .venv/bin/ruff format --check .
 .venv/bin/mypy
+PYTHONPATH=src .venv/bin/lint-imports --no-cache
 exec .venv/bin/python -m pytest "$@"

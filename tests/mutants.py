@@ -21,7 +21,7 @@ MUTANTS = (
     Mutant(
         "1. Equal to a full recompute",
         "a sale that moved changes only the group that it came to",
-        "common/refresh.py",
+        "common/marts/aggregate_refresh.py",
         "groups = groups.union(changes.select(*AGGREGATE.key))",
         "groups = groups.union(changes.where(\"_change_type <> 'update_preimage'\").select(*AGGREGATE.key))",
         "test_load_incrementally.py::test_an_unknown_customer_is_completed_and_a_moved_sale_leaves_nothing_behind",
@@ -29,7 +29,7 @@ MUTANTS = (
     Mutant(
         "1. Equal to a full recompute",
         "groups of changed customers stay as they were",
-        "common/refresh.py",
+        "common/marts/aggregate_refresh.py",
         "groups = groups.union(groups_of_customers(held, changes))",
         "pass",
         "test_load_incrementally.py::test_an_unknown_customer_is_completed_and_a_moved_sale_leaves_nothing_behind",
@@ -46,7 +46,7 @@ MUTANTS = (
     Mutant(
         "2. Recompute what changed; never add deltas",
         "a stray write to the aggregate is taken for a run's",
-        "common/refresh.py",
+        "common/lake/provenance.py",
         'if last.note.get("logic_version") is None or last.operation == "RESTORE":',
         "if False:",
         "test_tables.py::test_what_a_stranger_did_to_a_table_is_repaired_and_maintenance_is_no_stranger",
@@ -54,7 +54,7 @@ MUTANTS = (
     Mutant(
         "3. Every row is accounted for",
         "rows that repeat another are dropped before they are counted",
-        "common/arrivals.py",
+        "common/ingest/outcomes.py",
         'return rows.withColumn("is_duplicate", previous.isNotNull() & previous.eqNullSafe(content))',
         "rows = rows.where(~(previous.isNotNull() & previous.eqNullSafe(content)))\n"
         '    return rows.withColumn("is_duplicate", F.lit(False))',
@@ -63,7 +63,7 @@ MUTANTS = (
     Mutant(
         "3. Every row is accounted for",
         "a file that changed just before a run is taken for the same ever after",
-        "common/loaded_files.py",
+        "common/ingest/loaded_files.py",
         "return listing_of(files) if is_trusted else None",
         "return listing_of(files)",
         "test_load_incrementally.py::test_files_that_the_last_run_listed_are_known_without_a_look_at_its_record",
@@ -71,7 +71,7 @@ MUTANTS = (
     Mutant(
         "4. A run with nothing new writes nothing",
         "rows that the lake has already are merged once more",
-        "common/arrivals.py",
+        "common/ingest/outcomes.py",
         'F.col("is_last") & ~is_as_held',
         'F.col("is_last")',
         "test_load_incrementally.py::test_a_second_run_writes_nothing",
@@ -88,7 +88,7 @@ MUTANTS = (
     Mutant(
         "5. A killed run leaves nothing that the next does not finish",
         "a log without a commit, of a run that died while it created the table, stays",
-        "common/tables.py",
+        "common/lake/lake.py",
         "remove_log_without_commits(folder)",
         "pass",
         "test_crashes.py::test_a_run_that_died_while_it_created_tables_is_finished_by_the_next",
@@ -96,7 +96,7 @@ MUTANTS = (
     Mutant(
         "6. TRANSACTION_ID is unique over all hours",
         "an id is looked for only in the hour that the new row names",
-        "common/decisions.py",
+        "common/ingest/changes.py",
         "return hours_of(lake.read(SALES, version).select(key, HOUR), batch.accepted.select(key))",
         "return hours_of(\n"
         "        lake.read(SALES, version).select(key, HOUR),\n"
@@ -107,7 +107,7 @@ MUTANTS = (
     Mutant(
         "6. TRANSACTION_ID is unique over all hours",
         "of two writers that saw the same version, both may commit",
-        "common/commits.py",
+        "common/lake/commits.py",
         "if follows is not None:",
         "if False:",
         "test_other_writers.py::test_of_two_writers_that_saw_the_same_version_one_is_refused",
@@ -115,7 +115,7 @@ MUTANTS = (
     Mutant(
         "6. TRANSACTION_ID is unique over all hours",
         "a table that another run made and filled since this one looked is taken for a new one",
-        "common/tables.py",
+        "common/lake/lake.py",
         "if version > 0:",
         "if version < 0:",
         "test_other_writers.py::test_a_table_that_someone_made_and_filled_since_a_run_looked_is_not_written",
@@ -123,7 +123,7 @@ MUTANTS = (
     Mutant(
         "6. TRANSACTION_ID is unique over all hours",
         "an id is looked for in the index of ids, and not in what came after it",
-        "common/id_index.py",
+        "common/lake/id_index.py",
         "return held if covered == version else held.union(_came_after(lake, covered, version))",
         "return held",
         "test_id_index.py::test_ids_are_found_without_a_look_at_other_hours",
@@ -131,7 +131,7 @@ MUTANTS = (
     Mutant(
         "6. The order of arrival decides",
         "the row that came first is the one that stays",
-        "common/arrivals.py",
+        "common/ingest/outcomes.py",
         'by_arrival = Window.partitionBy(feed.key, "is_rejected").orderBy("file", "block", "position")',
         'by_arrival = Window.partitionBy(feed.key, "is_rejected").orderBy(F.desc("file"), "block", "position")',
         "test_changed_rows.py::test_a_history_of_corrections_ends_in_the_rows_that_should_be_in",
@@ -147,7 +147,7 @@ MUTANTS = (
     Mutant(
         "7. Cost follows the change",
         "a MERGE does not name the hours that it touches",
-        "common/tables.py",
+        "common/lake/lake.py",
         'on.append(hours_condition(f"target.{HOUR}", hours))',
         "pass",
         "test_touched_hours.py::test_a_merge_of_sales_opens_no_file_of_another_hour",
@@ -155,7 +155,7 @@ MUTANTS = (
     Mutant(
         "Every reader sees the same hour",
         "the session keeps the time zone of the machine",
-        "common/session.py",
+        "common/spark/session.py",
         'if not set_property(spark, _TIME_ZONE, "UTC"):',
         "if False:",
         "test_time_zones.py::test_two_hours_with_one_name_on_the_clock_of_the_session_stay_two",
@@ -163,7 +163,7 @@ MUTANTS = (
     Mutant(
         "Gold equals a full recompute",
         "hours that have changed are not recomputed in sales_hourly",
-        "common/gold_refresh.py",
+        "common/marts/gold_refresh.py",
         "return self._pending_hours(recorded)",
         "return None",
         "test_gold.py::test_gold_follows_late_rows_corrections_and_customers",
@@ -171,7 +171,7 @@ MUTANTS = (
     Mutant(
         "6. A correction is applied",
         "corrections are added beside the rows that they correct",
-        "common/decisions.py",
+        "common/ingest/changes.py",
         "if not decision.replaced_rows:",
         "if decision.changed_rows:",
         "test_changed_rows.py::test_a_history_of_corrections_ends_in_the_rows_that_should_be_in",
@@ -179,7 +179,7 @@ MUTANTS = (
     Mutant(
         "A damaged lake is refused",
         "no look at the files before a run",
-        "common/runs.py",
+        "common/run/work.py",
         "lake.check_files((*TABLES, *OPTIONAL_TABLES))",
         "pass",
         "test_damaged_lakes.py::test_a_damaged_file_is_named_and_the_repair_that_is_named_works",
@@ -187,7 +187,7 @@ MUTANTS = (
     Mutant(
         "A commit is on disk before a later step rests on it",
         "data files are not flushed",
-        "common/integrity.py",
+        "common/lake/file_checks.py",
         'for kind in ("add", "cdc"):',
         "for kind in ():",
         "test_damaged_lakes.py::test_a_commit_is_on_disk_before_a_later_step_rests_on_it",
@@ -195,7 +195,7 @@ MUTANTS = (
     Mutant(
         "One run at a time",
         "the lock is not asked for",
-        "common/lock.py",
+        "common/lake/lock.py",
         "if not try_lock(file):",
         "if False:",
         "test_refused_runs.py::test_a_second_run_on_the_same_lake_says_who_holds_it",
@@ -203,7 +203,7 @@ MUTANTS = (
     Mutant(
         "A forgotten customer is nowhere",
         "data files of older versions stay",
-        "common/forgetting.py",
+        "common/maintenance/forgetting.py",
         "        vacuum(lake, table, retain_hours=0)\n",
         "        pass\n",
         "test_forget_customer.py::test_a_customer_is_forgotten_everywhere_and_does_not_come_back",
@@ -211,7 +211,7 @@ MUTANTS = (
     Mutant(
         "A forgotten customer does not come back",
         "rows of forgotten customers are not refused",
-        "common/forgetting.py",
+        "common/ingest/forgotten.py",
         "F.coalesce(F.sha2(word, 256).isin(hashes), F.lit(False))",
         "F.lit(False)",
         "test_forget_customer.py::test_a_customer_is_forgotten_everywhere_and_does_not_come_back",
@@ -219,7 +219,7 @@ MUTANTS = (
     Mutant(
         "What differs is found",
         "verify_aggregate compares no values",
-        "common/verification.py",
+        "common/audit/checks.py",
         '(~stored.eqNullSafe(expected)).alias("differs")',
         'F.lit(False).alias("differs")',
         "test_verify_aggregate.py::test_what_a_stranger_did_to_the_aggregate_is_named_with_both_values",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 MONEY = "decimal(18,2)"
@@ -63,6 +64,20 @@ class Table(Relation):
     def names_customers(self) -> bool:
         """Whether its rows say to which customer they belong."""
         return "CUSTOMER_ID" in self.column_names
+
+    def misfits(self, columns: Sequence[tuple[str, str]]) -> list[str]:
+        """How columns, each a name and a Spark SQL type, differ from the table's; none where they are the same."""
+        expected = [(column.name, column.type) for column in self.columns]
+        if list(columns) == expected:
+            return []
+        found = dict(columns)
+        wrong = [
+            f"{name} should be {type_}, is {found.get(name, 'missing')}"
+            for name, type_ in expected
+            if found.get(name) != type_
+        ]
+        wrong += [f"{name} should not be there" for name in found if name not in self.column_names]
+        return wrong or ["columns in another order"]
 
 
 @dataclass(frozen=True)

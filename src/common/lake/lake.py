@@ -286,19 +286,9 @@ class Lake:
             flush_commit(folder, version)
 
     def _check_columns(self, rows: DataFrame, table: Table) -> None:
-        expected = [(column.name, column.type) for column in table.columns]
-        if rows.dtypes == expected:
-            return
-        found = dict(rows.dtypes)
-        wrong = [
-            f"{name} should be {type_}, is {found.get(name, 'missing')}"
-            for name, type_ in expected
-            if found.get(name) != type_
-        ]
-        wrong += [f"{name} should not be there" for name in found if name not in table.column_names]
-        raise LakeError(
-            f"{self.place(table)} does not fit the contract: {'; '.join(wrong) or 'columns in another order'}."
-        )
+        misfits = table.misfits(rows.dtypes)
+        if misfits:
+            raise LakeError(f"{self.place(table)} does not fit the contract: {'; '.join(misfits)}.")
 
 
 def _is_conflict(error: Exception) -> bool:
