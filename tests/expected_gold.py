@@ -10,7 +10,7 @@ import duckdb
 import pyarrow as pa
 from deltalake import DeltaTable
 
-from common.contract.gold import GOLD_TABLES
+from common.marts.registry import gold_tables
 from lakes import Workbench, arrow
 
 Rows = list[tuple[Any, ...]]
@@ -97,7 +97,7 @@ def stored_gold(bench: Workbench) -> dict[str, Rows]:
     """The rows of the gold tables, as delta-rs reads them."""
     return {
         table.name: in_order([tuple(map(plain, row)) for row in bench.rows(table.name, *table.column_names)])
-        for table in GOLD_TABLES
+        for table in gold_tables()
     }
 
 
@@ -118,7 +118,7 @@ def assert_gold_is_right(bench: Workbench) -> None:
 
 
 def gold_versions(bench: Workbench) -> dict[str, int]:
-    return {table.name: DeltaTable(bench.path(table.name)).version() for table in GOLD_TABLES}
+    return {table.name: DeltaTable(bench.path(table.name)).version() for table in gold_tables()}
 
 
 def plain(value: Any) -> Any:

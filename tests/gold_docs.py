@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from common.contract import Relation
-from common.contract.gold import GOLD_TABLES, SALES_ENRICHED
+from common.contract.gold import SALES_ENRICHED
+from common.marts.registry import gold_tables
 
 DOCS = Path(__file__).parents[1] / "docs" / "gold.md"
-IN_DOCS: tuple[Relation, ...] = (*GOLD_TABLES, SALES_ENRICHED)
+IN_DOCS: tuple[Relation, ...] = (*gold_tables(), SALES_ENRICHED)
 
 
 def as_markdown(relation: Relation) -> str:

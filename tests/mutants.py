@@ -38,17 +38,16 @@ MUTANTS = (
         "2. Recompute what changed; never add deltas",
         "the aggregate follows only the rows that this run merged, not the versions in its own last commit",
         "jobs/load_sales.py",
-        "        refreshed = refresh_aggregate(lake, note)\n        report.take_refresh(refreshed)\n",
-        "        if not (customers.changed_rows or sales.changed_rows):\n            return\n"
-        "        refreshed = refresh_aggregate(lake, note)\n        report.take_refresh(refreshed)\n",
+        "        self.refresh_aggregate()\n",
+        "        if self.customers.changed_rows or self.sales.changed_rows:\n            self.refresh_aggregate()\n",
         "test_other_writers.py::test_of_two_writers_that_saw_the_same_version_one_is_refused",
     ),
     Mutant(
         "2. Recompute what changed; never add deltas",
         "a stray write to the aggregate is taken for a run's",
         "common/lake/provenance.py",
-        'if last.note.get("logic_version") is None or last.operation == "RESTORE":',
-        "if False:",
+        "(commit for commit in history if not commit.is_maintenance)",
+        "(commit for commit in history if commit.note)",
         "test_tables.py::test_what_a_stranger_did_to_a_table_is_repaired_and_maintenance_is_no_stranger",
     ),
     Mutant(
@@ -80,9 +79,8 @@ MUTANTS = (
         "5. A killed run leaves nothing that the next does not finish",
         "what a run that died left of the aggregate is not looked at",
         "jobs/load_sales.py",
-        "        refreshed = refresh_aggregate(lake, note)\n        report.take_refresh(refreshed)\n",
-        "        if not (customers.changed_rows or sales.changed_rows):\n            return\n"
-        "        refreshed = refresh_aggregate(lake, note)\n        report.take_refresh(refreshed)\n",
+        "        self.refresh_aggregate()\n",
+        "        if self.customers.changed_rows or self.sales.changed_rows:\n            self.refresh_aggregate()\n",
         "test_crashes.py::test_a_run_that_died_between_two_tables_is_finished_by_the_next",
     ),
     Mutant(
@@ -140,8 +138,8 @@ MUTANTS = (
         "6. Absence deletes nothing but in restate",
         "restate leaves the sales that its files do not have",
         "jobs/restate.py",
-        "return sales, removed.select(*SALES.column_names)",
-        "return sales, removed.select(*SALES.column_names).limit(0)",
+        "self.removed = removed.select(*SALES.column_names)",
+        "self.removed = removed.select(*SALES.column_names).limit(0)",
         "test_restate.py::test_a_range_is_restated_from_files_and_from_the_stored_sales",
     ),
     Mutant(
@@ -163,9 +161,9 @@ MUTANTS = (
     Mutant(
         "Gold equals a full recompute",
         "hours that have changed are not recomputed in sales_hourly",
-        "common/marts/gold_refresh.py",
-        "return self._pending_hours(recorded)",
-        "return None",
+        "common/marts/mart.py",
+        "touched = hours_condition(HOUR, hours)",
+        'touched = "false"',
         "test_gold.py::test_gold_follows_late_rows_corrections_and_customers",
     ),
     Mutant(
@@ -179,8 +177,8 @@ MUTANTS = (
     Mutant(
         "A damaged lake is refused",
         "no look at the files before a run",
-        "common/run/work.py",
-        "lake.check_files((*TABLES, *OPTIONAL_TABLES))",
+        "common/run/job.py",
+        "self.lake.check_files((*TABLES, *OPTIONAL_TABLES))",
         "pass",
         "test_damaged_lakes.py::test_a_damaged_file_is_named_and_the_repair_that_is_named_works",
     ),

@@ -184,7 +184,7 @@ def _read(bench: Workbench, path: Path, feed: Feed) -> FoundFiles:
                 found[names[file]].amount = amount
         return FoundFiles(found, batch.rows_read, batch.rejected)
     finally:
-        batch.release()
+        batch.unpersist()
 
 
 def _plain_columns(feed: Feed) -> list[Column]:

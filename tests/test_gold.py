@@ -11,11 +11,13 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from common.contract import CUSTOMERS, SALES, TABLES, Table
-from common.contract.gold import CUSTOMER_SUMMARY, GOLD_TABLES, PRODUCT_PERFORMANCE, SALES_ENRICHED, SALES_HOURLY
+from common.contract.gold import CUSTOMER_SUMMARY, PRODUCT_PERFORMANCE, SALES_ENRICHED, SALES_HOURLY
+from common.lake.commit_note import CommitNote
 from common.lake.lake import Lake
-from common.lake.provenance import recorded_sources
+from common.lake.provenance import Unclear, recorded_sources
 from common.lake.views import define_view
-from common.marts.gold_refresh import pinned_gold, plan_gold
+from common.marts.mart import pinned_inputs, plan_refresh
+from common.marts.registry import gold_tables, marts
 from common.marts.sales_enriched import sales_enriched_sql
 from expected_gold import assert_gold_is_right, database_of, gold_by_duckdb, gold_versions, in_order, plain
 from gold_docs import DOCS, IN_DOCS, as_markdown
@@ -91,9 +93,10 @@ def test_gold_follows_late_rows_corrections_and_customers(bench: Workbench) -> N
     bench.people("c9,Zoe,17,", "c2,Bob,71,Chile", "c4,New One,65,Mali")
     bench.sales("t8,c1,p4,1,5.00,2025-02-15 09:30:00", "t6,c2,p3,1,3.00,2025-02-23 08:00:00")
     bench.must_load()
-    with pinned_gold(Lake(bench.spark, str(bench.lake), None, None)) as gold:
+    by_hour = next(mart for mart in marts() if mart.table is SALES_HOURLY)
+    with pinned_inputs(Lake(bench.spark, str(bench.lake), None, None)) as inputs:
         hidden = hide_other_hours(bench, SALES, "2025-02-15 09", "2025-02-22 08", "2025-02-23 08")
-        plan_gold(gold, SALES_HOURLY)
+        plan_refresh(by_hour, inputs)
         for path, content in hidden.items():
             path.write_bytes(content)
     planned = build(bench, "--dry-run")
@@ -120,7 +123,7 @@ def test_what_a_stranger_did_to_a_gold_table_is_found_and_repaired(bench: Workbe
     lake = Lake(bench.spark, str(bench.lake), None, None)
 
     # The tables explain themselves to whoever reads them.
-    for table in (*TABLES, *GOLD_TABLES):
+    for table in (*TABLES, *gold_tables()):
         described = bench.spark.sql(f"DESCRIBE TABLE EXTENDED {lake.name(table)}").collect()
         comments = {row["col_name"]: row["comment"] for row in described[: len(table.columns)]}
         assert comments == {column.name: column.comment for column in table.columns}
@@ -128,11 +131,11 @@ def test_what_a_stranger_did_to_a_gold_table_is_found_and_repaired(bench: Workbe
 
     # A table of another definition is computed anew.
     other = recorded_sources(lake, replace(SALES_HOURLY, logic_version=SALES_HOURLY.logic_version + 1))
-    assert other == f"it was computed by logic version {SALES_HOURLY.logic_version}, this is 2"
+    assert other == Unclear(f"it was computed by logic version {SALES_HOURLY.logic_version}, this is 2")
 
     # A name is in no gold table: its change is none of theirs.
     renamed = bench.table(CUSTOMERS.name).where("CUSTOMER_ID = 'c1'").withColumn("NAME", F.lit("Ann Other"))
-    lake.merge(CUSTOMERS, renamed, hours=None, note={"run_id": "of the test"})
+    lake.merge(CUSTOMERS, renamed, hours=None, note=CommitNote("of the test", "a test"))
 
     sound = bench.run(verify_aggregate, f"--lake={bench.lake}")
     assert sound.report is not None, sound.error

@@ -14,14 +14,14 @@ from pyspark.sql import SparkSession
 import meddling
 from arriving_rows import VALUES, line_of
 from batteries import Battery
-from common.contract.gold import GOLD_TABLES
+from common.marts.registry import gold_tables
 from expected_gold import gold_versions, wrong_gold
 from histories import History, told
 from jobs import build_gold, maintain
 from lakes import Outcome, Workbench, assert_did_as_planned
 from test_histories import TO_NEXT_SEED, Steps, let_anything_happen, possible_steps
 
-GOLD = [table.name for table in GOLD_TABLES]
+GOLD = [table.name for table in gold_tables()]
 # Around the ends of the last 7 days and of those before, seen from the newest times of VALUES.
 TIMES = [
     "2025-02-15 09:59:59.999999",
@@ -58,8 +58,8 @@ class GoldHistory(History):
         """Someone changes a gold table by hand, or maintains it."""
         spark, path = self.bench.spark, self.bench.path(table)
         before = DeltaTable(path).version()
-        key = next(t.key[0] for t in GOLD_TABLES if t.name == table)
-        value = next(t.columns[2].name for t in GOLD_TABLES if t.name == table)
+        key = next(t.key[0] for t in gold_tables() if t.name == table)
+        value = next(t.columns[2].name for t in gold_tables() if t.name == table)
         if what == "OPTIMIZE":
             meddling.optimize(spark, path, engine)
         elif what == "VACUUM":

@@ -8,9 +8,9 @@ from deltalake import DeltaTable
 
 import meddling
 from common.contract import SALE_IDS, SALES
-from common.lake.commits import Commit
+from common.lake.commit_note import CommitNote
 from common.lake.lake import Lake
-from common.lake.provenance import last_of_a_run
+from common.lake.provenance import last_note
 from jobs import maintain, verify_aggregate
 from lakes import Workbench, assert_equals_recompute
 
@@ -73,9 +73,9 @@ def test_an_index_that_is_not_clearly_ours_is_not_relied_on(bench: Workbench) ->
 
     # An index that lacks an id, in a commit that looks like a run's, is found.
     lake = Lake(bench.spark, str(bench.lake), None, None)
-    last = last_of_a_run(lake, SALE_IDS)
-    assert isinstance(last, Commit)
+    note = last_note(lake, SALE_IDS)
+    assert isinstance(note, CommitNote)
     one = bench.table(SALE_IDS.name).limit(1).select(*SALE_IDS.key)
-    lake.remove(SALE_IDS, one, hours=None, note=last.note)
+    lake.remove(SALE_IDS, one, hours=None, note=note)
     assert verify_aggregate.main([f"--lake={bench.lake}"]) == 5
     assert "sale_ids: ids of the sales that are missing: 1" in bench.capsys.readouterr().out

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
@@ -15,7 +16,9 @@ from pyspark.sql import functions as F
 from batteries import Battery
 from common.contract import AGGREGATE, CUSTOMERS, RUNS, SALES
 from common.errors import LakeConflictError
+from common.lake.commit_note import CommitNote
 from common.lake.lake import Lake
+from common.run.job import run_job
 from common.run.settings import Settings, load_settings
 from jobs import load_sales
 from lakes import Workbench, assert_equals_recompute
@@ -41,11 +44,11 @@ def test_of_two_writers_that_saw_the_same_version_one_is_refused(bench: Workbenc
     assert first.version(SALES) == second.version(SALES) == 1
     third = Lake(bench.spark, str(bench.lake), None, None)
     assert third.version(SALES) == 1
-    assert first.append(SALES, at_nine, note={"run_id": "first"}) is not None
+    assert first.append(SALES, at_nine, note=CommitNote("first", "a test")) is not None
     with pytest.raises(LakeConflictError, match="written by someone else"):
-        second.append(SALES, at_ten, note={"run_id": "second"})
+        second.append(SALES, at_ten, note=CommitNote("second", "a test"))
     with pytest.raises(LakeConflictError, match="written by someone else"):
-        third.merge(SALES, at_ten, hours=[TEN], note={"run_id": "third"})
+        third.merge(SALES, at_ten, hours=[TEN], note=CommitNote("third", "a test"))
     assert bench.rows(SALES.name, "TRANSACTION_ID") == [("t1",), ("t2",)]
 
     # What the first left undone, the next run does, although it finds nothing new.
@@ -59,7 +62,7 @@ def test_a_table_that_someone_made_and_filled_since_a_run_looked_is_not_written(
     assert first.version(CUSTOMERS) is second.version(CUSTOMERS) is None
     rows = bench.spark.sql("SELECT 'c1' AS CUSTOMER_ID, 'Ann' AS NAME, 30 AS AGE, 'Mali' AS COUNTRY")
     first.create([CUSTOMERS])
-    assert first.append(CUSTOMERS, rows, note={"run_id": "first"}) is not None
+    assert first.append(CUSTOMERS, rows, note=CommitNote("first", "a test")) is not None
     with pytest.raises(LakeConflictError, match="written by someone else during this run, since it looked"):
         second.create([CUSTOMERS])
     assert bench.rows(CUSTOMERS.name, "CUSTOMER_ID") == [("c1",)]
@@ -74,9 +77,12 @@ def test_a_run_is_recorded_beside_another(bench: Workbench) -> None:
     assert first.version(RUNS) == second.version(RUNS) == 1
     for lake, run_id in ((first, "first"), (second, "second")):
         rows = recorded.where("run_id NOT IN ('first', 'second')").withColumn("run_id", F.lit(run_id))
-        commit = lake.append(RUNS, rows.select(*RUNS.column_names), note={"run_id": run_id}, beside_others=True)
+        commit = lake.append(
+            RUNS, rows.select(*RUNS.column_names), note=CommitNote(run_id, "a test"), beside_others=True
+        )
         assert commit is not None
-        assert commit.note["run_id"] == run_id
+        assert commit.note is not None
+        assert commit.note.run_id == run_id
     assert {"first", "second"} < {run_id for (run_id,) in bench.rows(RUNS.name, "run_id")}
 
 
@@ -143,9 +149,9 @@ def test_overlapping_writers(bench: Workbench, schema: str, battery: Battery) ->
     for number in range(rounds):
         bench.sales(*[f"t{number}_{n},c1,p{n},1,1.00,2025-02-22 {n:02}:15:00" for n in range(3)])
         with ThreadPoolExecutor(2) as pool:
-            runs = [pool.submit(load_sales.run, bench.spark.newSession(), settings) for _ in range(2)]
-            reports = [run.result() for run in runs]
-        new = [ledger.new for report in reports for ledger in report.feeds if ledger.feed == "transactions"]
+            runs = [pool.submit(run_job, load_sales.JOB, bench.spark.newSession(), settings) for _ in range(2)]
+            reports: list[Any] = [run.result().as_dict() for run in runs]
+        new = [ledger["new"] for report in reports for ledger in report["feeds"] if ledger["feed"] == "transactions"]
         assert sum(new) in (0, 3), f"round {number}: the reports say {new} new rows"
         bench.capsys.readouterr()
         sales = bench.spark.table(f"{schema}.{SALES.name}")

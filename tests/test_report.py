@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 import pytest
 
 from common.ingest.ledger import FeedLedger
-from common.run.console import Reporter
+from common.run.console import Console
 from common.run.report import RunReport
 
 TITLE = "maintain, run 0123456789abcdef0123456789abcdef"
@@ -19,8 +19,7 @@ def test_every_report_names_its_job_and_run(feeds: list[FeedLedger], capsys: pyt
     job, _, run_id = TITLE.partition(", run ")
     report = RunReport(run_id=run_id, job=job, dry_run=False, started_at=datetime.now(timezone.utc), settings_hash="0")
     report.feeds = feeds
-    reporter = Reporter(steps=1, as_json=False)
-    reporter.finish(report)
+    Console(as_json=False).finish(report)
     printed = " ".join(capsys.readouterr().out.split())
     assert TITLE in printed
     assert ("rows read │ 5" in printed) is bool(feeds)

@@ -48,8 +48,9 @@ def test_a_lake_on_serverless_compute_goes_on_elsewhere_and_back(bench: Workbenc
         assert "userMetadata" not in last
         newest = lake.newest(table)
         assert newest is not None
-        assert newest.note["run_id"] == run_id
-        assert newest.note["follows"] == newest.version - 1
+        assert newest.note is not None
+        assert newest.note.run_id == run_id
+        assert newest.note.follows == newest.version - 1
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from deltalake import DeltaTable
 from pyspark.sql import functions as F
 
 from common.contract import AGGREGATE, CUSTOMERS, SALES
+from common.lake.commit_note import CommitNote
 from common.lake.lake import Lake
 from common.marts.aggregate import aggregate_sales
 from lakes import Workbench, assert_did_as_planned, assert_equals_recompute
@@ -130,7 +131,7 @@ def test_a_merge_of_sales_opens_no_file_of_another_hour(bench: Workbench) -> Non
     hour = datetime(2025, 2, 22, 0, tzinfo=timezone.utc)
     rows = bench.table(SALES.name).where("transaction_hour = TIMESTAMP '2025-02-22 00:00:00Z'")
     commit = lake.merge(
-        SALES, rows.selectExpr("* EXCEPT (QUANTITY)", "7 AS QUANTITY"), hours=[hour], note={"run_id": "r"}
+        SALES, rows.selectExpr("* EXCEPT (QUANTITY)", "7 AS QUANTITY"), hours=[hour], note=CommitNote("r", "a test")
     )
     assert commit is not None
     assert commit.version == (version or 0) + 1

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import ClassVar
 
-from pyspark.sql import SparkSession
-
 from common.contract import CUSTOMERS, SALES
-from common.contract.gold import GOLD_TABLES, SALES_ENRICHED
-from common.lake.lake import Lake
+from common.contract.gold import SALES_ENRICHED
 from common.lake.views import define_view
-from common.marts.gold_refresh import pinned_gold, plan_gold, refresh_gold
+from common.marts.mart import Mart, pinned_inputs, plan_refresh, refresh
 from common.marts.plan import Plan
+from common.marts.registry import marts_kept_by
 from common.marts.sales_enriched import sales_enriched_sql
 from common.run.command import run_command
-from common.run.console import Reporter
-from common.run.report import RunReport
+from common.run.job import Job, LakeRun, Step
 from common.run.settings import LAKE_OPTIONS, Settings
-from common.run.work import record_run, versions_of_existing, work_on_lake
-from common.spark.session import check_session
-
-JOB = "build_gold"
+from common.words import counted
 
 
 class GoldSettings(Settings):
@@ -31,49 +26,61 @@ class GoldSettings(Settings):
     offered: ClassVar[frozenset[str]] = LAKE_OPTIONS | {"dry_run"}
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    return run_command(JOB, __doc__ or "", run, argv, GoldSettings)
-
-
-def run(spark: SparkSession, settings: GoldSettings) -> RunReport:
+class BuildGold(LakeRun[GoldSettings]):
     """Write the rows of the gold tables that are not as sales and customers have them now; with dry_run, count them."""
-    check_session(spark)
-    steps = len(GOLD_TABLES) + (1 if settings.schema_ else 0) + (0 if settings.dry_run else 1)
-    with Reporter(steps=steps, as_json=settings.json_) as reporter:
-        report = work_on_lake(
-            spark, settings, JOB, lambda lake, report: _build(lake, settings, report, reporter), reporter
+
+    def begin(self) -> None:
+        super().begin()
+        self.marts = marts_kept_by(self.job)
+        tables = [mart.table for mart in self.marts]
+        self.begin_on_existing(tables)
+        if self.settings.dry_run:
+            self.report.plan = Plan()
+        else:
+            self.lake.create(tables)
+        self.inputs = self.cleanup.enter_context(pinned_inputs(self.lake))
+
+    def steps(self) -> Iterator[Step]:
+        for mart in self.marts:
+            yield Step(
+                f"Bring {mart.table.name} up to date",
+                partial(self.plan if self.settings.dry_run else self.refresh, mart),
+            )
+        if self.settings.schema_:
+            yield Step(f"Define {SALES_ENRICHED.name}", self.define_view)
+        if not self.settings.dry_run:
+            yield Step("Record the run", self.record)
+
+    def refresh(self, mart: Mart) -> str:
+        refreshed = refresh(mart, self.inputs, self.note)
+        if refreshed.commit is None:
+            return "as it should be"
+        change = self.report.take_refresh(mart.table, refreshed)
+        return f"{counted(change.inserted + change.updated, 'row')} written, {change.deleted:,} removed"
+
+    def plan(self, mart: Mart) -> str:
+        planned = plan_refresh(mart, self.inputs)
+        if planned is None:
+            return "as it should be"
+        change, whole = planned
+        self.report.take_planned(change, whole)
+        return (
+            f"{counted(change.inserted + change.updated, 'row')} would be written, {change.deleted:,} would be removed"
         )
-    reporter.finish(report)
-    return report
+
+    def define_view(self) -> str:
+        query = sales_enriched_sql(self.lake.name(SALES), self.lake.name(CUSTOMERS))
+        if not define_view(self.lake, SALES_ENRICHED, query, only_look=self.settings.dry_run):
+            return "as it should be"
+        self.report.views_defined.append(SALES_ENRICHED.name)
+        return f"{'would be ' if self.settings.dry_run else ''}defined anew"
 
 
-def _build(lake: Lake, settings: GoldSettings, report: RunReport, reporter: Reporter) -> None:
-    lake.check_files(GOLD_TABLES)
-    before = versions_of_existing(lake, GOLD_TABLES)
-    report.plan = Plan() if settings.dry_run else None
-    note = {"run_id": report.run_id, "job": JOB}
-    would = "would be " if settings.dry_run else ""
-    if not settings.dry_run:
-        lake.create(GOLD_TABLES)
-    with pinned_gold(lake) as gold:
-        for table in GOLD_TABLES:
-            with reporter.step(f"Bring {table.name} up to date") as said:
-                done = plan_gold(gold, table) if settings.dry_run else refresh_gold(gold, table, note)
-                if done is None:
-                    said.append("as it should be")
-                    continue
-                report.take_gold(table, done.change, done.whole)
-                written = done.change.inserted + done.change.updated
-                said.append(f"{written:,} rows {would}written, {done.change.deleted:,} {would}removed")
-    if settings.schema_:
-        with reporter.step(f"Define {SALES_ENRICHED.name}") as said:
-            query = sales_enriched_sql(lake.name(SALES), lake.name(CUSTOMERS))
-            if define_view(lake, SALES_ENRICHED, query, only_look=settings.dry_run):
-                report.views_defined.append(SALES_ENRICHED.name)
-            said.append(f"{would}defined anew" if report.views_defined else "as it should be")
-    if not settings.dry_run:
-        with reporter.step("Record the run"):
-            record_run(lake, report, before)
+JOB = Job("build_gold", __doc__, GoldSettings, BuildGold)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    return run_command(JOB, argv)
 
 
 if __name__ == "__main__":

@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, ClassVar
 
 from pydantic import Field
-from pyspark.sql import SparkSession
 
-from common.contract import CUSTOMERS, LOGIC_VERSION, REJECTED, SALES, TABLES
-from common.contract.gold import GOLD_TABLES
+from common.contract import CUSTOMERS, REJECTED, SALES, TABLES
 from common.errors import LakeError
-from common.lake.lake import Lake
 from common.maintenance import forgetting
 from common.maintenance.compaction import check_may_maintain
-from common.marts.aggregate_refresh import refresh_aggregate
-from common.marts.gold_refresh import gold_tables_of, pinned_gold, refresh_gold
+from common.marts.mart import pinned_inputs, refresh
+from common.marts.registry import gold_tables, gold_tables_of, marts
 from common.run.command import run_command
-from common.run.console import Reporter
-from common.run.report import RunReport
+from common.run.job import Job, LakeRun, Step
 from common.run.settings import LAKE_OPTIONS, Settings
-from common.run.work import record_run, versions_of_existing, work_on_lake
-from common.spark.session import check_session
-
-JOB = "forget_customer"
+from common.words import counted
 
 
 class ForgetSettings(Settings):
@@ -40,62 +33,75 @@ class ForgetSettings(Settings):
         return self.apply
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    return run_command(JOB, __doc__ or "", run, argv, ForgetSettings)
+class ForgetCustomer(LakeRun[ForgetSettings]):
+    """Remove the person's rows, reject them from then on, delete the files of older versions, and search for traces."""
 
+    person: forgetting.Person
 
-def run(spark: SparkSession, settings: ForgetSettings) -> RunReport:
-    """Remove the person's rows, refuse them from then on, delete the files of older versions, and search for traces."""
-    check_session(spark)
-    with Reporter(steps=8 if settings.apply else 1, as_json=settings.json_) as reporter:
-        report = work_on_lake(
-            spark, settings, JOB, lambda lake, report: _forget(lake, settings, report, reporter), reporter
-        )
-    reporter.finish(report)
-    if not settings.apply:
-        reporter.say("Nothing was changed: add --apply to do it.")
-    return report
+    def begin(self) -> None:
+        super().begin()
+        self.lake.check_files(gold_tables())
+        self.begin_on_existing(gold_tables_of(self.lake))
 
+    def steps(self) -> Iterator[Step]:
+        yield Step("Look for the customer", self.look)
+        if not self.settings.apply:
+            return
+        yield Step("Reject the customer from now on", self.reject)
+        yield Step("Remove the rows", self.remove)
+        yield Step("Bring the computed tables up to date", self.refresh)
+        yield Step("Delete the files of older versions", self.purge)
+        yield Step("Search the lake", self.search)
+        yield Step("Record the run", self.record)
 
-def _forget(lake: Lake, settings: ForgetSettings, report: RunReport, reporter: Reporter) -> None:
-    lake.check_files(GOLD_TABLES)
-    gold_tables = gold_tables_of(lake)
-    before = versions_of_existing(lake, gold_tables)
-    note = {"run_id": report.run_id, "job": JOB, "logic_version": LOGIC_VERSION}
-    with reporter.step("Look for the customer") as said:
-        person = forgetting.find_person(lake, settings.customer_id)
-        for table in forgetting.tables_with_rows(lake):
-            report.removed[table.name] = forgetting.rows_about(lake, table, person).count()
-        said.append(", ".join(f"{count:,} rows in {table}" for table, count in report.removed.items()))
-    if not settings.apply:
-        return
-    check_may_maintain(lake.spark)
-    with reporter.step("Refuse the customer from now on"):
-        lake.create(TABLES)
-        forgetting.refuse_from_now_on(lake, person, report.started_at.isoformat(), note)
-    with reporter.step("Remove the rows"):
+    def look(self) -> str:
+        self.person = forgetting.find_person(self.lake, self.settings.customer_id)
+        for table in forgetting.tables_with_rows(self.lake):
+            self.report.removed[table.name] = forgetting.rows_about(self.lake, table, self.person).count()
+        return ", ".join(f"{counted(count, 'row')} in {table}" for table, count in self.report.removed.items())
+
+    def reject(self) -> str:
+        check_may_maintain(self.lake.spark)
+        self.lake.create(TABLES)
+        forgetting.reject_from_now_on(self.lake, self.person, self.started_at.isoformat(), self.note)
+        return ""
+
+    def remove(self) -> str:
         for table in (REJECTED, SALES, CUSTOMERS):
-            if report.removed.get(table.name):
-                forgetting.take_out(lake, table, person, note)
-    with reporter.step("Bring the aggregate up to date"):
-        report.take_refresh(refresh_aggregate(lake, note))
-    with reporter.step("Bring the gold tables up to date"), pinned_gold(lake) as gold:
-        for table in gold_tables:
-            done = refresh_gold(gold, table, note)
-            if done:
-                report.take_gold(table, done.change, done.whole)
-    with reporter.step("Delete the files of older versions"):
-        forgetting.purge(lake)
-    with reporter.step("Search the lake") as said:
-        traces = forgetting.traces(lake, person)
+            if self.report.removed.get(table.name):
+                forgetting.take_out(self.lake, table, self.person, self.note)
+        return ""
+
+    def refresh(self) -> str:
+        with pinned_inputs(self.lake) as inputs:
+            for mart in marts():
+                if self.lake.version(mart.table) is not None:
+                    self.report.take_refresh(mart.table, refresh(mart, inputs, self.note))
+        return ""
+
+    def purge(self) -> str:
+        forgetting.purge(self.lake)
+        return ""
+
+    def search(self) -> str:
+        traces = forgetting.traces(self.lake, self.person)
         if traces:
             raise LakeError(
                 f"Something of the customer is still there: {'; '.join(traces[:5])}. Run again; what stays in a log "
                 "was put there by another program, and goes when Delta deletes that file (delta.logRetentionDuration)."
             )
-        said.append("nothing found")
-    with reporter.step("Record the run"):
-        record_run(lake, report, before)
+        return "nothing found"
+
+    def conclude(self) -> None:
+        if not self.settings.apply:
+            self.console.say("Nothing was changed: add --apply to do it.")
+
+
+JOB = Job("forget_customer", __doc__, ForgetSettings, ForgetCustomer)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    return run_command(JOB, argv)
 
 
 if __name__ == "__main__":

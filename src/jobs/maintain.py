@@ -5,27 +5,27 @@ long ago have.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Annotated, ClassVar
 
 from pydantic import Field
-from pyspark.sql import SparkSession
 
-from common.contract import LOGIC_VERSION, OPTIONAL_TABLES, SALE_IDS, TABLES
-from common.contract.gold import GOLD_TABLES
+from common.contract import OPTIONAL_TABLES, SALE_IDS, TABLES, Table
 from common.lake import id_index
-from common.lake.lake import Lake
-from common.maintenance import compaction
-from common.marts.gold_refresh import gold_tables_of
+from common.maintenance.compaction import (
+    check_may_maintain,
+    compact,
+    files_to_compact,
+    old_files,
+    vacuum,
+    write_checkpoint,
+)
+from common.marts.registry import gold_tables, gold_tables_of
 from common.run.command import run_command
-from common.run.console import Reporter
-from common.run.report import RunReport
+from common.run.job import Job, LakeRun, Step
 from common.run.settings import LAKE_OPTIONS, Settings
-from common.run.work import record_run, versions_of_existing, work_on_lake
-from common.spark.session import check_session
-
-JOB = "maintain"
-_MAINTAINED = (*TABLES, *OPTIONAL_TABLES, *GOLD_TABLES)
+from common.words import counted
 
 
 class MaintainSettings(Settings):
@@ -39,52 +39,55 @@ class MaintainSettings(Settings):
     ] = 168
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    return run_command(JOB, __doc__ or "", run, argv, MaintainSettings)
-
-
-def run(spark: SparkSession, settings: MaintainSettings) -> RunReport:
+class Maintain(LakeRun[MaintainSettings]):
     """Index the ids, compact every table, then delete what is older than `retain_hours`; with dry_run, only say how
     much there is to compact and to delete.
     """
-    check_session(spark)
-    with Reporter(steps=len(_MAINTAINED) + (0 if settings.dry_run else 2), as_json=settings.json_) as reporter:
-        report = work_on_lake(
-            spark, settings, JOB, lambda lake, report: _maintain(lake, settings, report, reporter), reporter
+
+    def begin(self) -> None:
+        super().begin()
+        self.lake.check_files(gold_tables())
+        self.begin_on_existing(gold_tables_of(self.lake))
+        if not self.settings.dry_run:
+            check_may_maintain(self.lake.spark)
+
+    def steps(self) -> Iterator[Step]:
+        if not self.settings.dry_run:
+            yield Step("Index the ids of the sales", self.index)
+        for table in (*TABLES, *OPTIONAL_TABLES, *gold_tables()):
+            yield Step(f"Maintain {table.name}", partial(self.maintain, table))
+        if not self.settings.dry_run:
+            yield Step("Record the run", self.record)
+
+    def index(self) -> str:
+        self.report.take_commit(SALE_IDS, id_index.extend(self.lake, self.note))
+        return ""
+
+    def maintain(self, table: Table) -> str:
+        if self.lake.version(table) is None:
+            return "not there"
+        retain_hours, is_dry = self.settings.retain_hours, self.settings.dry_run
+        would = "would be " if is_dry else ""
+        small, total = files_to_compact(self.lake, table)
+        details = [f"{small:,} of {counted(total, 'file')} {would}put together"]
+        if small and not is_dry:
+            self.report.take_commit(table, compact(self.lake, table, note=self.note))
+        old = old_files(self.lake, table, retain_hours)
+        if old and not is_dry:
+            vacuum(self.lake, table, retain_hours)
+        details.append(
+            f"{counted(old, 'file')} of older versions {would}deleted" if old else "none is old enough to be deleted"
         )
-    reporter.finish(report)
-    return report
+        if not is_dry and write_checkpoint(self.lake, table):
+            details.append("a checkpoint written")
+        return ", ".join(details)
 
 
-def _maintain(lake: Lake, settings: MaintainSettings, report: RunReport, reporter: Reporter) -> None:
-    lake.check_files(GOLD_TABLES)
-    before = versions_of_existing(lake, gold_tables_of(lake))
-    note = {"run_id": report.run_id, "job": JOB, "logic_version": LOGIC_VERSION}
-    would = "would be " if settings.dry_run else ""
-    if not settings.dry_run:
-        compaction.check_may_maintain(lake.spark)
-        with reporter.step("Index the ids of the sales"):
-            report.take_commit(SALE_IDS, id_index.extend(lake, note))
-    for table in _MAINTAINED:
-        with reporter.step(f"Maintain {table.name}") as said:
-            if lake.version(table) is None:
-                said.append("not there")
-                continue
-            small, total = compaction.files_to_compact(lake, table)
-            said.append(f"{small:,} of {total:,} files {would}put together")
-            if small and not settings.dry_run:
-                report.take_commit(table, compaction.compact(lake, table, note=note))
-            old = compaction.old_files(lake, table, settings.retain_hours)
-            if old and not settings.dry_run:
-                compaction.vacuum(lake, table, settings.retain_hours)
-            said.append(
-                f"{old:,} files of older versions {would}deleted" if old else "none is old enough to be deleted"
-            )
-            if not settings.dry_run and compaction.write_checkpoint(lake, table):
-                said.append("a checkpoint written")
-    if not settings.dry_run:
-        with reporter.step("Record the run"):
-            record_run(lake, report, before)
+JOB = Job("maintain", __doc__, MaintainSettings, Maintain)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    return run_command(JOB, argv)
 
 
 if __name__ == "__main__":

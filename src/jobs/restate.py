@@ -3,34 +3,37 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Annotated, ClassVar
 
 from pydantic import Field, field_validator, model_validator
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from common.contract import CUSTOMERS, HOUR, LOGIC_VERSION, SALES, TABLES, TRANSACTIONS
+from common.contract import CUSTOMERS, HOUR, SALES, TABLES, TRANSACTIONS
 from common.errors import DataRefusedError
-from common.ingest.batch import ROW, check_unchanged, read_feed
-from common.ingest.changes import Decision, check_may_load, decide, no_changes, reasons_of, rejected_rows_of
-from common.ingest.rules import QualityRules, load_rules
-from common.lake.lake import Lake
+from common.ingest.batch import ROW, Batch, check_unchanged, read_feed
+from common.ingest.changes import (
+    Decision,
+    check_may_load,
+    decide,
+    no_changes,
+    reasons_of,
+    rejected_rows_of,
+)
+from common.ingest.rules import load_rules
 from common.lake.provenance import pin_sources
-from common.marts.aggregate_refresh import differing_groups, refresh_aggregate, restate_groups
+from common.marts.aggregate_refresh import differing_groups, restate_groups
 from common.marts.plan import plan_run
 from common.run.command import run_command
-from common.run.console import Reporter
-from common.run.report import RunReport
+from common.run.console import plan_lines
+from common.run.job import Job, LakeRun, Step
 from common.run.settings import LAKE_OPTIONS, READING_OPTIONS, Settings
-from common.run.work import record_run, versions_of_existing, work_on_lake
-from common.spark.session import check_session
 from common.spark.sql import range_condition
 from common.spark.times import hours_in
-
-JOB = "restate"
+from common.words import counted
 
 
 class RestateSettings(Settings):
@@ -51,11 +54,6 @@ class RestateSettings(Settings):
     @property
     def writes(self) -> bool:
         return self.apply
-
-    @property
-    def steps(self) -> int:
-        with_files = 1 if self.from_files else 0
-        return 1 + with_files + (2 + with_files if self.apply else 0)
 
     @property
     def range(self) -> str:
@@ -79,99 +77,116 @@ class RestateSettings(Settings):
         return self
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    return run_command(JOB, __doc__ or "", run, argv, RestateSettings)
-
-
-def run(spark: SparkSession, settings: RestateSettings) -> RunReport:
+class Restate(LakeRun[RestateSettings]):
     """Make the sales of the range those of the files, where files are given, and compute the aggregate of it anew."""
-    check_session(spark)
-    rules = load_rules(settings.rules_path)
-    with Reporter(steps=settings.steps, as_json=settings.json_) as reporter:
-        report = work_on_lake(
-            spark, settings, JOB, lambda lake, report: _restate(lake, settings, rules, report, reporter), reporter
-        )
-    reporter.finish(report)
-    if not settings.apply:
-        reporter.say("Nothing was changed: add --apply to do it.")
-    return report
 
+    sales: Decision | None = None
 
-def _restate(lake: Lake, settings: RestateSettings, rules: QualityRules, report: RunReport, reporter: Reporter) -> None:
-    before = versions_of_existing(lake)
-    with ExitStack() as held:
-        sales: Decision | None = None
-        changes, removed = no_changes(lake, SALES), no_changes(lake, SALES).select(*SALES.column_names)
-        if settings.from_files:
-            with reporter.step("Read and check the files") as said:
-                sales, removed = _decide(lake, settings, settings.from_files, rules, held)
-                changes = sales.changes
-                report.take_decision(sales, rules)
-                report.removed = {SALES.name: removed.count()}
-                said.append(f"{sales.ledger.rows_read:,} rows, {report.removed[SALES.name]:,} to be removed")
-        with reporter.step("Plan the restatement") as said:
-            plan = plan_run(lake, changes, no_changes(lake, CUSTOMERS), removed)
-            report.take_plan(plan)
-            said.append(f"{plan.groups:,} groups in {len(plan.hours):,} hours change with the sales")
-            if not plan.groups:
-                differing = differing_groups(lake, pin_sources(lake), settings.range).count()
-                said.append(f"{differing:,} others are not what they should be")
-        if not settings.apply:
+    def begin(self) -> None:
+        super().begin()
+        self.rules = load_rules(self.settings.rules_path)
+        self.begin_on_existing()
+        self.changes = no_changes(self.lake, SALES)
+        self.removed = self.changes.select(*SALES.column_names)
+
+    def steps(self) -> Iterator[Step]:
+        if self.settings.from_files:
+            yield Step("Read and check the files", self.read)
+        yield Step("Plan the restatement", self.plan)
+        if not self.settings.apply:
             return
-        reporter.show_plan(plan)
-        note = {"run_id": report.run_id, "job": JOB, "logic_version": LOGIC_VERSION}
-        lake.create(TABLES)
-        if sales is not None and (sales.changed_rows or report.removed[SALES.name]):
-            with reporter.step("Merge sales"):
-                source = changes.select(*SALES.column_names, F.lit(False).alias("is_gone")).union(
-                    removed.select(*SALES.column_names, F.lit(True).alias("is_gone"))
-                )
-                hours = sorted({*sales.hours, *hours_in(removed)})
-                with_ledger = note | {"ledger": vars(sales.ledger), "removed": report.removed[SALES.name]}
-                report.take_commit(
-                    SALES, lake.merge(SALES, source, hours=hours, note=with_ledger, delete_when="source.is_gone")
-                )
-        with reporter.step("Compute the aggregate anew") as said:
-            report.take_refresh(refresh_aggregate(lake, note))
-            restated = restate_groups(lake, note, settings.range)
-            said.append(f"{report.groups_touched:,} groups followed the sales, {restated.groups:,} others differed")
-            report.take_restated(restated)
-        with reporter.step("Record the run"):
-            record_run(lake, report, before, [sales] if sales else [])
+        if self.settings.from_files:
+            yield Step("Merge sales", self.merge_sales)
+        yield Step("Compute the aggregate anew", self.restate)
+        yield Step("Record the run", self.record)
 
+    def read(self) -> str:
+        """Decide about the sales of the files, and find the stored sales of the range that the files do not have.
 
-def _decide(
-    lake: Lake, settings: RestateSettings, path: str, rules: QualityRules, held: ExitStack
-) -> tuple[Decision, DataFrame]:
-    """The sales of the files, decided, and the stored sales of the range that the files do not have.
+        Raises DataRefusedError where a row is not good or not in the range: a sale would be removed for a mistake.
+        """
+        path = str(self.settings.from_files)
+        batch = read_feed(self.lake, TRANSACTIONS, SALES, path, self.rules, self.settings.dialect, skip_loaded=False)
+        self.cleanup.callback(batch.unpersist)
+        customers = self.lake.read(CUSTOMERS, self.lake.version(CUSTOMERS))
+        sales = decide(self.lake, batch, SALES, self.lake.version(SALES), self.rules, [customers])
+        self.cleanup.callback(sales.unpersist)
+        check_may_load(sales, self.rules, max_rejected_share=1)
+        check_unchanged(self.lake.spark, path, batch)
+        accepted = self._accepted(sales, batch)
+        stored = self.lake.read(SALES, self.lake.version(SALES)).where(self.settings.range)
+        removed = stored.join(accepted.select("TRANSACTION_ID"), on="TRANSACTION_ID", how="left_anti")
+        self.sales, self.changes, self.decisions = sales, sales.changes, [sales]
+        self.removed = removed.select(*SALES.column_names)
+        self.report.take_decision(sales, self.rules)
+        self.report.removed = {SALES.name: self.removed.count()}
+        return f"{counted(sales.ledger.rows_read, 'row')}, {self.report.removed[SALES.name]:,} to be removed"
 
-    Raises DataRefusedError where a row is not good or not in the range: a sale would be removed for a mistake.
-    """
-    batch = read_feed(lake, TRANSACTIONS, SALES, path, rules, settings.dialect, skip_loaded=False)
-    held.callback(batch.release)
-    customers = lake.read(CUSTOMERS, lake.version(CUSTOMERS))
-    sales = decide(lake, batch, SALES, lake.version(SALES), rules, [customers])
-    held.callback(sales.release)
-    check_may_load(sales, rules, max_rejected_share=1)
-    check_unchanged(lake.spark, path, batch)
-    if sales.outcomes is None:
-        raise DataRefusedError(f"There is no file in {path}: this would remove every sale of the range.")
-    if rejected_rows_of(sales):
-        raise DataRefusedError(
-            f"{rejected_rows_of(sales):,} rows are not good, and the range would lose the sales that they stand for. "
-            f"No table was changed. {reasons_of(sales, rules)}"
+    def _accepted(self, sales: Decision, batch: Batch) -> DataFrame:
+        """The rows of the files, all of which have to be good and of the range."""
+        if sales.outcomes is None:
+            raise DataRefusedError(
+                f"There is no file in {self.settings.from_files}: this would remove every sale of the range."
+            )
+        if rejected_rows_of(sales):
+            raise DataRefusedError(
+                f"{rejected_rows_of(sales):,} rows are not good, and the range would lose the sales that they stand "
+                f"for. No table was changed. {reasons_of(sales, self.rules)}"
+            )
+        accepted = sales.outcomes.where(~F.col("is_rejected"))
+        outside = accepted.where(f"NOT ({self.settings.range})")
+        first = outside.agg(F.count(F.lit(1)).alias("rows"), F.min(F.struct(*ROW)).alias("first")).collect()[0]
+        if first["rows"]:
+            raise DataRefusedError(
+                f"{batch.place(*first['first'])}: {first['rows']:,} rows are of hours outside the range. No table was "
+                "changed. Name a range that holds all rows of the files."
+            )
+        return accepted
+
+    def plan(self) -> str:
+        plan = plan_run(self.lake, self.changes, no_changes(self.lake, CUSTOMERS), self.removed)
+        self.report.take_plan(plan)
+        details = f"{counted(plan.groups, 'group')} in {counted(len(plan.hours), 'hour')} would change with the sales"
+        if not plan.groups:
+            differing = differing_groups(self.lake, pin_sources(self.lake), self.settings.range).count()
+            details += f", {counted(differing, 'other')} not what they should be"
+        if self.settings.apply:
+            for line in plan_lines(plan):
+                self.console.say(line)
+        return details
+
+    def merge_sales(self) -> str:
+        self.lake.create(TABLES)
+        if self.sales is None or not (self.sales.changed_rows or self.report.removed[SALES.name]):
+            return "as they are"
+        source = self.changes.select(*SALES.column_names, F.lit(False).alias("is_gone")).union(
+            self.removed.select(*SALES.column_names, F.lit(True).alias("is_gone"))
         )
-    accepted = sales.outcomes.where(~F.col("is_rejected"))
-    outside = accepted.where(f"NOT ({settings.range})")
-    first = outside.agg(F.count(F.lit(1)).alias("rows"), F.min(F.struct(*ROW)).alias("first")).collect()[0]
-    if first["rows"]:
-        raise DataRefusedError(
-            f"{batch.place(*first['first'])}: {first['rows']:,} rows are of hours outside the range. No table was "
-            "changed. Name a range that holds all rows of the files."
-        )
-    stored = lake.read(SALES, lake.version(SALES)).where(settings.range)
-    removed = stored.join(accepted.select("TRANSACTION_ID"), on="TRANSACTION_ID", how="left_anti")
-    return sales, removed.select(*SALES.column_names)
+        hours = sorted({*self.sales.hours, *hours_in(self.removed)})
+        note = replace(self.note, ledger=vars(self.sales.ledger), removed=self.report.removed[SALES.name])
+        commit = self.lake.merge(SALES, source, hours=hours, note=note, delete_when="source.is_gone")
+        self.report.take_commit(SALES, commit)
+        return ""
+
+    def restate(self) -> str:
+        self.lake.create(TABLES)
+        self.refresh_aggregate()
+        restated = restate_groups(self.lake, self.note, self.settings.range)
+        followed = counted(self.report.groups_touched, "group")
+        details = f"{followed} followed the sales, {counted(restated.groups, 'other')} differed"
+        self.report.take_restated(restated)
+        return details
+
+    def conclude(self) -> None:
+        if not self.settings.apply:
+            self.console.say("Nothing was changed: add --apply to do it.")
+
+
+JOB = Job("restate", __doc__, RestateSettings, Restate)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    return run_command(JOB, argv)
 
 
 if __name__ == "__main__":

@@ -6,62 +6,15 @@ Nothing here writes. Values of personal columns are compared where they are and 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import reduce
 
 from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
 from common.audit.findings import EXAMPLES_KEPT, NOT_SHOWN, Cell, Difference, Finding
-from common.contract import AGGREGATE, CUSTOMERS, HOUR, SALES, Table
-from common.lake.lake import Lake
-from common.lake.provenance import Sources, pin_sources, recorded_sources, why_not_incremental
-from common.marts.hourly_totals import sums_of_aggregate, sums_of_sales
-
-
-@dataclass(frozen=True)
-class Origin:
-    """The source versions that a computed table is to be compared with."""
-
-    sources: Sources
-    findings: list[Finding] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-
-def origin_of(lake: Lake, table: Table) -> Origin:
-    """The source versions that the own last commit of a computed table names; the newest where its past is not clearly
-    ours, which is a finding.
-    """
-    newest, recorded = pin_sources(lake), recorded_sources(lake, table)
-    if isinstance(recorded, Sources):
-        recorded = recorded.seen_by(table, newest)
-    reason = recorded if isinstance(recorded, str) else None
-    if isinstance(recorded, Sources) and _log_has(lake, recorded):
-        reason = why_not_incremental(lake, recorded, newest)
-    if isinstance(recorded, str) or reason:
-        return Origin(newest, [Finding(table.name, "commits that are not clearly a run's", 1, [f"{reason}"])])
-    if (recorded.sales_version, recorded.customers_version) == (newest.sales_version, newest.customers_version):
-        return Origin(recorded)
-    job = "load_sales" if table is AGGREGATE else "build_gold"
-    note = (
-        f"There are newer versions ({newest.in_words}) than those that {called(table)} was made of "
-        f"({recorded.in_words}): the next {job} brings it up to date."
-    )
-    return Origin(recorded, notes=[note])
-
-
-def called(table: Table) -> str:
-    """A computed table, as a person speaks of it."""
-    return "the aggregate" if table is AGGREGATE else table.name
-
-
-def _log_has(lake: Lake, recorded: Sources) -> bool:
-    """Whether the logs of the sources reach back to the recorded versions."""
-    for table, version in ((SALES, recorded.sales_version), (CUSTOMERS, recorded.customers_version)):
-        since = (lake.version(table) or 0) - version
-        if since >= 0 and lake.history(table, limit=since + 1)[-1].version != version:
-            return False
-    return True
+from common.contract import AGGREGATE, HOUR, Table
+from common.marts.hourly_totals import HourlyTotals
 
 
 @dataclass(frozen=True)
@@ -116,20 +69,16 @@ def _hashable(table: Table) -> list[Column]:
     return [F.map_entries(c.name) if c.type.startswith("map<") else F.col(c.name) for c in table.columns]
 
 
-def compare_groups(stored: DataFrame, expected: DataFrame) -> Checked:
-    """Compare the aggregate with a full recompute, every cell of every group."""
-    return _compare(stored, expected, AGGREGATE, AGGREGATE.key, "groups that are not what a full recompute gives")
-
-
 def compare_rows(stored: DataFrame, expected: DataFrame, table: Table) -> Checked:
-    """Compare another computed table with a full recompute, every cell of every row."""
-    return _compare(stored, expected, table, table.key, "rows that are not what a full recompute gives")
+    """Compare a computed table with a full recompute, every cell of every row."""
+    rows = "groups" if table is AGGREGATE else "rows"
+    return _compare(stored, expected, table, table.key, f"{rows} that are not what a full recompute gives")
 
 
-def compare_sums(aggregate: DataFrame, sales: DataFrame) -> Checked:
-    """Compare rows, units and money of every hour in the aggregate with those in the sales."""
-    held, sold = sums_of_aggregate(aggregate).drop("groups"), sums_of_sales(sales)
-    return _compare(held, sold, AGGREGATE, (HOUR,), "hours whose sums are not those of the sales")
+def compare_totals(stored: DataFrame, sales: DataFrame, table: Table, totals: HourlyTotals) -> Checked:
+    """Compare rows, units and money of every hour in a computed table with those in the sales."""
+    held, sold = totals.of_table(stored).drop("groups"), totals.of_sales(sales)
+    return _compare(held, sold, table, (HOUR,), "hours whose sums are not those of the sales")
 
 
 def _compare(stored: DataFrame, expected: DataFrame, table: Table, key: Sequence[str], what: str) -> Checked:

@@ -10,6 +10,7 @@ from datetime import datetime
 from rich.table import Table as RichTable
 
 from common.lake.provenance import Sources
+from common.words import counted
 
 # So many keys of a finding are kept, and so many of them printed; all are counted.
 EXAMPLES_KEPT = 100
@@ -107,10 +108,13 @@ class Verification:
 
     def lines(self) -> Iterator[str]:
         if self.sources:
-            compared = f"{self.groups_compared:,} groups and the sums of {self.hours_compared:,} hours"
+            compared = (
+                f"{counted(self.groups_compared, 'group')} and the sums of {counted(self.hours_compared, 'hour')}"
+            )
             yield f"Compared: {compared}, with the versions {self.sources.in_words}"
         if self.gold_rows_compared:
-            yield f"Compared: {self.gold_rows_compared:,} rows of gold tables, with the versions they were made of"
+            rows = counted(self.gold_rows_compared, "row")
+            yield f"Compared: {rows} of gold tables, with the versions that they were made of"
         yield from self.notes
         for finding in self.findings:
             yield str(finding)

@@ -25,6 +25,7 @@ SALES_HOURLY = Table(
         ("transaction_hour_is_a_whole_hour", IS_WHOLE_HOUR),
     ),
     computed_from=(SALES.name,),
+    kept_by="build_gold",
     logic_version=1,
 )
 
@@ -64,6 +65,7 @@ PRODUCT_PERFORMANCE = Table(
         ("first_sale_is_not_after_the_last", "FIRST_SALE <= LAST_SALE"),
     ),
     computed_from=(SALES.name,),
+    kept_by="build_gold",
     logic_version=1,
 )
 
@@ -95,6 +97,7 @@ CUSTOMER_SUMMARY = Table(
         ),
     ),
     computed_from=(SALES.name, CUSTOMERS.name),
+    kept_by="build_gold",
     logic_version=1,
 )
 
@@ -159,10 +162,9 @@ CUSTOMER_SEGMENTS = Table(
         ),
     ),
     computed_from=(SALES.name, CUSTOMERS.name),
+    kept_by="build_gold",
     logic_version=1,
 )
-
-GOLD_TABLES = (SALES_HOURLY, PRODUCT_PERFORMANCE, CUSTOMER_SUMMARY, CUSTOMER_SEGMENTS)
 
 SALES_ENRICHED = View(
     name="sales_enriched",

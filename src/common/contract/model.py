@@ -49,8 +49,8 @@ class Relation:
 @dataclass(frozen=True)
 class Table(Relation):
     """One Delta table. `stats` names the columns kept in Delta's statistics, which stay in its log: none that is
-    personal or that names a customer. A table that is computed from others names them in `computed_from`, and has a
-    `logic_version`, which is raised when its meaning changes.
+    personal or that names a customer. A table that is computed from others names them in `computed_from`, the job that
+    keeps it in step in `kept_by`, and has a `logic_version`, which is raised when its meaning changes.
     """
 
     stats: tuple[str, ...]
@@ -58,6 +58,7 @@ class Table(Relation):
     constraints: tuple[tuple[str, str], ...] = ()
     change_feed: bool = False
     computed_from: tuple[str, ...] = ()
+    kept_by: str = ""
     logic_version: int = 0
 
     @property

@@ -92,6 +92,7 @@ AGGREGATE = Table(
         ("transaction_hour_is_a_whole_hour", IS_WHOLE_HOUR),
     ),
     computed_from=(SALES.name, CUSTOMERS.name),
+    kept_by="load_sales",
     logic_version=LOGIC_VERSION,
 )
 
@@ -178,6 +179,7 @@ SALE_IDS = Table(
     key=("id_hash", HOUR),
     stats=(),
     computed_from=(SALES.name,),
+    kept_by="maintain",
     logic_version=1,
 )
 

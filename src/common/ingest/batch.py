@@ -17,7 +17,7 @@ from common.csv_files.encoding import decoded
 from common.csv_files.files import InputFile, damaged_files_refused, list_files
 from common.csv_files.header import read_headers
 from common.errors import DataRefusedError
-from common.ingest.block_summary import Block, fingerprints_of, line_hashes, summarize
+from common.ingest.block_summary import BlockSummary, fingerprints_of, line_hashes, summarize
 from common.ingest.forgotten import hashes_of_forgotten, is_about
 from common.ingest.ledger import RuleCount
 from common.ingest.loaded_files import is_as_last_run_left, known_fingerprints, loaded_files, not_loaded
@@ -25,7 +25,7 @@ from common.ingest.rules import QualityRules, check_rules_run, is_rejected, name
 from common.lake.lake import Lake
 from common.spark.driver_rows import no_rows
 from common.spark.failures import SPARK_ERRORS
-from common.spark.session import give_back, keep
+from common.spark.session import keep, unpersist
 
 # Where a row stands: what identifies it within the files of a feed.
 ROW = ("file", "block", "position")
@@ -41,12 +41,12 @@ class Batch:
     """A feed that was read and checked: `files`, of all that were `listed`; the others were loaded before.
 
     `rows` holds one row per line, with `raw_line` where it is rejected, and has no columns to speak of where there are
-    no files; `kept` are the frames of them that Spark keeps until `release` is called. `raw_lines` has every line, read
-    from the files again. `refusing` are the names of the rules that reject a row.
+    no files; `kept` are the frames of them that Spark keeps until `unpersist` is called. `raw_lines` has every line,
+    read from the files again. `rejecting` are the names of the rules that reject a row.
     """
 
     feed: Feed
-    refusing: list[str]
+    rejecting: list[str]
     listed: list[InputFile]
     files: list[InputFile]
     headers: dict[int, str]
@@ -54,7 +54,7 @@ class Batch:
     rows: DataFrame
     raw_lines: DataFrame
     kept: list[DataFrame]
-    blocks: list[Block]
+    blocks: list[BlockSummary]
 
     @property
     def skipped(self) -> int:
@@ -98,12 +98,12 @@ class Batch:
             raise DataRefusedError(f"{self.path(file)} was cut into other parts when it was read again: run again.")
         return f"{self.path(file)}, line {self._line(self.line_bases(), found, position)}"
 
-    def release(self) -> None:
-        """Give back what the rows hold in memory and on local disk."""
+    def unpersist(self) -> None:
+        """Free what the rows hold in memory and on local disk."""
         for frame in self.kept:
-            give_back(frame)
+            unpersist(frame)
 
-    def _line(self, bases: dict[tuple[int, int], int], block: Block, position: int) -> int:
+    def _line(self, bases: dict[tuple[int, int], int], block: BlockSummary, position: int) -> int:
         return bases[block.file, block.block] + position - block.first_position + 1
 
     def path(self, order: int) -> str:
@@ -132,7 +132,7 @@ def read_feed(
 ) -> Batch:
     """Read and check the files of a feed; with `skip_loaded`, those that were not loaded into its table before."""
     spark = lake.spark
-    refusing = names_of(rules.all_of_feed(feed.name), "reject", "fail")
+    rejecting = names_of(rules.all_of_feed(feed.name), "reject", "fail")
     listed = list_files(spark, path)
     loaded, files = None, listed
     if skip_loaded and is_as_last_run_left(lake, feed, table, listed):
@@ -142,7 +142,7 @@ def read_feed(
         files = not_loaded(loaded, listed)
     if not files:
         nothing = no_rows(spark, "file int")
-        return Batch(feed, refusing, listed, [], {}, {}, nothing, nothing, [], [])
+        return Batch(feed, rejecting, listed, [], {}, {}, nothing, nothing, [], [])
     with damaged_files_refused():
         headers = read_headers(spark, files, feed)
     lines = records.read_lines(spark, files)
@@ -175,7 +175,7 @@ def read_feed(
     new = [file for file in files if file.order not in known]
     return Batch(
         feed=feed,
-        refusing=refusing,
+        rejecting=rejecting,
         listed=listed,
         files=new,
         headers=headers,

@@ -11,7 +11,7 @@ LINE_HASHES = ("line_hash_1", "line_hash_2")
 
 
 @dataclass(frozen=True)
-class Block:
+class BlockSummary:
     """What one task found in its part of a file."""
 
     file: int
@@ -26,7 +26,7 @@ class Block:
     broken: dict[str, tuple[int, int]]
 
 
-def summarize(rows: DataFrame) -> list[Block]:
+def summarize(rows: DataFrame) -> list[BlockSummary]:
     """One pass over the rows, one result per part of a file."""
     is_row = ~F.col("is_blank") & ~F.col("is_header")
     sums = [
@@ -44,9 +44,9 @@ def summarize(rows: DataFrame) -> list[Block]:
         F.max("has_open_quote").alias("has_open_quote"),
         F.array(*sums).alias("fingerprint"),
     )
-    blocks: dict[tuple[int, int], Block] = {}
+    blocks: dict[tuple[int, int], BlockSummary] = {}
     for row in found.collect():
-        part = Block(
+        part = BlockSummary(
             file=row["file"],
             block=row["block"],
             lines=row["lines"],
@@ -63,14 +63,14 @@ def summarize(rows: DataFrame) -> list[Block]:
     return list(blocks.values())
 
 
-def _together(one: Block, other: Block) -> Block:
+def _together(one: BlockSummary, other: BlockSummary) -> BlockSummary:
     """What was found in two parts of a block."""
     broken = dict(one.broken)
     for rule, (count, first) in other.broken.items():
         before = broken.get(rule, (0, first))
         broken[rule] = (before[0] + count, min(before[1], first))
     high_1, low_1, high_2, low_2 = (a + b for a, b in zip(one.fingerprint, other.fingerprint, strict=True))
-    return Block(
+    return BlockSummary(
         file=one.file,
         block=one.block,
         lines=one.lines + other.lines,
@@ -93,7 +93,7 @@ def line_hashes() -> dict[str, Column]:
     }
 
 
-def fingerprints_of(blocks: list[Block]) -> dict[int, str]:
+def fingerprints_of(blocks: list[BlockSummary]) -> dict[int, str]:
     """By file, 128 bits of its lines in any order: two files with the same fingerprint hold the same rows."""
     sums: dict[int, list[int]] = {}
     for block in blocks:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 
@@ -28,15 +27,17 @@ from common.ingest.outcomes import (
     with_relations,
 )
 from common.ingest.rules import QualityRules, is_rejected, names_of, with_broken_rules
+from common.lake.commit_note import CommitNote
 from common.lake.commits import Commit
 from common.lake.id_index import hours_by_id, id_hash
 from common.lake.lake import Lake
 from common.spark.driver_rows import no_rows
 from common.spark.failures import SPARK_ERRORS
 from common.spark.parallel import side_by_side
-from common.spark.session import give_back, keep
+from common.spark.session import keep, unpersist
 from common.spark.sql import hours_condition
 from common.spark.times import hour_at, hour_of, hours_in
+from common.words import counted
 
 
 @dataclass(frozen=True)
@@ -53,17 +54,17 @@ class Decision:
     changes: DataFrame
     changed_rows: int = 0
     replaced_rows: int = 0
-    refused: DataFrame | None = None
+    rejected_together: DataFrame | None = None
     broken: dict[str, RuleCount] = field(default_factory=dict)
     hours: list[datetime] = field(default_factory=list)
     moved: int = 0
     unknown_customer_rows: int = 0
     outcomes: DataFrame | None = None
 
-    def release(self) -> None:
-        """Give back what the rows hold in memory and on local disk, beside what the batch holds."""
+    def unpersist(self) -> None:
+        """Free what the rows hold in memory and on local disk, beside what the batch holds."""
         if self.outcomes is not None:
-            give_back(self.outcomes)
+            unpersist(self.outcomes)
 
 
 def decide(
@@ -95,7 +96,7 @@ def decide(
         keep(outcomes)
 
     counts = _count_outcomes(outcomes, is_of_sales, batch)
-    refused_together = counts.by_outcome.get(REJECTED, 0)
+    rejected_together = counts.by_outcome.get(REJECTED, 0)
     return Decision(
         batch=batch,
         ledger=FeedLedger(
@@ -107,12 +108,12 @@ def decide(
             corrected=counts.by_outcome.get(CORRECTED, 0),
             unchanged=counts.by_outcome.get(UNCHANGED, 0),
             duplicate=counts.by_outcome.get(DUPLICATE, 0),
-            rejected=batch.rejected + refused_together,
+            rejected=batch.rejected + rejected_together,
         ),
         changes=outcomes.where("is_change"),
         changed_rows=counts.changes,
         replaced_rows=counts.replaced,
-        refused=outcomes.where("is_rejected") if refused_together else None,
+        rejected_together=outcomes.where("is_rejected") if rejected_together else None,
         broken=batch.broken() | counts.broken,
         hours=sorted(counts.hours),
         moved=counts.moved,
@@ -149,11 +150,11 @@ def _outcomes_of(rows: DataFrame, held: DataFrame, feed: Feed, rules: QualityRul
     return with_outcome(rows, held, feed, is_alone=is_alone)
 
 
-def merge_changes(lake: Lake, table: Table, decision: Decision, note: Mapping[str, object]) -> Commit | None:
+def merge_changes(lake: Lake, table: Table, decision: Decision, note: CommitNote) -> Commit | None:
     """Have the table take over what was decided, in one commit that carries the counts; None where nothing changes."""
     if not decision.changed_rows:
         return None
-    note = {**note, "ledger": vars(decision.ledger)}
+    note = replace(note, ledger=vars(decision.ledger))
     if not decision.replaced_rows:
         return lake.append(table, decision.changes.select(*table.column_names), note=note)
     return lake.merge(table, decision.changes, hours=decision.hours if table is SALES else None, note=note)
@@ -166,9 +167,10 @@ def check_may_load(decision: Decision, rules: QualityRules, max_rejected_share: 
     for rule in names_of(all_rules, "fail"):
         if rule in decision.broken:
             count = decision.broken[rule]
+            advice = _ADVICE.get(rule, "Correct the file, or the rule in quality.yml.")
             raise DataRefusedError(
-                f"{count.first_place}: breaks the rule {rule}, as {count.rows:,} rows do, and that rule lets no run "
-                f"pass. No table was changed. {_ADVICE.get(rule, 'Correct the file, or the rule in yml.')}"
+                f"{count.first_place}: breaks the rule {rule}, as {counted(count.rows, 'row')} in all. One such row is "
+                f"enough to refuse the run. No table was changed. {advice}"
             )
     rejected = rejected_rows_of(decision)
     if ledger.rows_read and rejected / ledger.rows_read > max_rejected_share:
@@ -192,17 +194,17 @@ def rejected_rows_of(decision: Decision) -> int:
 
 def reasons_of(decision: Decision, rules: QualityRules) -> str:
     """The rules that rows of the feed are rejected by, each with how many and where the first stands."""
-    refusing = names_of(rules.all_of_feed(decision.batch.feed.name), "reject")
+    rejecting = names_of(rules.all_of_feed(decision.batch.feed.name), "reject")
     reasons = [
         f"{rule} {count.rows:,} (first: {count.first_place})"
         for rule, count in decision.broken.items()
-        if rule in refusing
+        if rule in rejecting
     ]
     return f"Reasons: {'; '.join(reasons)}."
 
 
 _ADVICE = {
-    "encoding_is_valid": "If the file is not in UTF-8, name its encoding: --encoding windows-1252, for one.",
+    "encoding_is_valid": "If the file is not in UTF-8, name its encoding, for example --encoding windows-1252.",
 }
 
 

@@ -39,8 +39,10 @@ def is_as_last_run_left(lake: Lake, feed: Feed, table: Table, files: Sequence[In
     last, version = lake.newest(RUNS), lake.version(table)
     if last is None or version is None:
         return False
-    left = last.said("versions").get(table.name)
-    return left is not None and left <= version and last.said("listed").get(feed.name) == listing_of(files)
+    if last.note is None:
+        return False
+    left = last.note.versions.get(table.name)
+    return left is not None and left <= version and last.note.listed.get(feed.name) == listing_of(files)
 
 
 def listing_to_trust(files: Sequence[InputFile], started_at: datetime) -> str | None:

@@ -14,7 +14,7 @@ from common.csv_files.files import InputFile, list_files
 from common.csv_files.header import columns_in, read_headers
 from common.errors import DataRefusedError
 from common.ingest.batch import FORGOTTEN_RULE, REDACTED, ROW, Batch, checked
-from common.ingest.block_summary import Block, summarize
+from common.ingest.block_summary import BlockSummary, summarize
 from common.ingest.changes import Decision, decide
 from common.ingest.forgotten import hashes_of_forgotten
 from common.ingest.rules import QualityRules, names_of
@@ -47,12 +47,12 @@ class RejectedBatch(Batch):
     def rejected(self) -> int:
         return sum(block.rejected for block in self.blocks)
 
-    def _line(self, bases: dict[tuple[int, int], int], block: Block, position: int) -> int:
+    def _line(self, bases: dict[tuple[int, int], int], block: BlockSummary, position: int) -> int:
         return position
 
 
 @dataclass(frozen=True)
-class Release:
+class Reread:
     """What becomes of a feed's rejected rows. `released` are those that leave, by rejected_id, one row each.
 
     `superseded` rows are good by themselves, but the lake has their id with other values by now, and nobody corrected
@@ -102,7 +102,7 @@ def read_rejected(
     dialect: Dialect,
     corrections: DataFrame,
     known_customers: list[DataFrame],
-) -> Release:
+) -> Reread:
     """Read the feed's rejected rows again and decide what becomes of each."""
     is_kept = (F.col("feed") == feed.name) & (F.col("raw_line") != REDACTED)
     stored = lake.read(REJECTED, lake.version(REJECTED)).where(is_kept).join(corrections, on="rejected_id", how="left")
@@ -136,7 +136,7 @@ def read_rejected(
     read = rows.where("NOT is_superseded")
     batch = RejectedBatch(
         feed=feed,
-        refusing=names_of(rules.all_of_feed(feed.name), "reject", "fail"),
+        rejecting=names_of(rules.all_of_feed(feed.name), "reject", "fail"),
         listed=files,
         files=files,
         headers=headers,
@@ -154,7 +154,7 @@ def read_rejected(
     )
     accepted = rows.limit(0) if decision.outcomes is None else decision.outcomes.where(~F.col("is_rejected"))
     released = accepted.select(*ROW).join(lines.select(*ROW, "rejected_id"), on=list(ROW), how="inner")
-    return Release(replace(decision, ledger=ledger), released.select("rejected_id"), superseded)
+    return Reread(replace(decision, ledger=ledger), released.select("rejected_id"), superseded)
 
 
 def rejected_rows(batch: Batch, run_id: str, started_at: str, together: DataFrame | None) -> DataFrame:
@@ -192,7 +192,7 @@ def rejected_rows(batch: Batch, run_id: str, started_at: str, together: DataFram
         line_number,
         "header",
         F.when(is_forgotten, REDACTED).otherwise(F.col("raw_line")).alias("raw_line"),
-        F.array_intersect("reasons", F.array(*[F.lit(rule) for rule in batch.refusing])).alias("reasons"),
+        F.array_intersect("reasons", F.array(*[F.lit(rule) for rule in batch.rejecting])).alias("reasons"),
         "is_header",
         "fingerprint",
     )

@@ -137,10 +137,10 @@ def names_of(rules: list[Rule], *criticalities: str) -> list[str]:
 
 def is_rejected(rules: list[Rule]) -> Column:
     """Whether a row with `broken_rules` may not enter the lake."""
-    refusing = names_of(rules, "reject", "fail")
-    if not refusing:
+    rejecting = names_of(rules, "reject", "fail")
+    if not rejecting:
         return F.lit(False)
-    return F.arrays_overlap("broken_rules", F.array(*[F.lit(name) for name in refusing]))
+    return F.arrays_overlap("broken_rules", F.array(*[F.lit(name) for name in rejecting]))
 
 
 def _broken_sql(rule: Rule) -> str:

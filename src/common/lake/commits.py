@@ -6,7 +6,6 @@ lets a session set few of those, the note from its own condition, which Delta ke
 
 from __future__ import annotations
 
-import json
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping
@@ -19,6 +18,7 @@ from pyspark.sql import Column, DataFrameWriterV2, Row, SparkSession
 from pyspark.sql import functions as F
 
 from common.contract import Table
+from common.lake.commit_note import CommitNote
 from common.spark.session import set_property, unset_property
 from common.spark.times import instant_of
 
@@ -29,23 +29,29 @@ _PROPERTIES = {
     "txnVersion": "spark.databricks.delta.write.txnVersion",
 }
 _OURS = "sales-lakehouse"
+_MAINTENANCE = {"OPTIMIZE", "VACUUM START", "VACUUM END"}
 _NOTE_IN_CONDITION = re.compile(rf"{_OURS}:([A-Za-z0-9+/=]+)")
 
 
 @dataclass(frozen=True)
 class Commit:
-    """One version of a table: what made it, and the note that a run of ours left in it."""
+    """One version of a table: what made it, and the note that a run of ours left in it; None where none did."""
 
     version: int
     operation: str
     at: datetime
-    note: Mapping[str, object] = field(default_factory=dict)
+    note: CommitNote | None = None
     metrics: Mapping[str, str] = field(default_factory=dict)
 
-    def said(self, name: str) -> Mapping[str, Any]:
-        """What the note has under a name, such as the versions of tables; empty where it has no such thing."""
-        said = self.note.get(name)
-        return said if isinstance(said, dict) else {}
+    @property
+    def is_ours(self) -> bool:
+        """Whether a run of ours made it. A RESTORE brings back rows that no run has decided on."""
+        return self.note is not None and self.operation != "RESTORE"
+
+    @property
+    def is_maintenance(self) -> bool:
+        """Whether it moved rows between files, or dropped old files, and changed no row."""
+        return self.operation in _MAINTENANCE
 
 
 @dataclass(frozen=True)
@@ -65,8 +71,8 @@ class Carried:
     given: of two commits under one token, Delta refuses the later one or drops it.
     """
 
-    def __init__(self, note: Mapping[str, object], follows: int | None) -> None:
-        self._note = json.dumps(note, sort_keys=True)
+    def __init__(self, note: CommitNote, follows: int | None) -> None:
+        self._note = note.to_json()
         self._options = {"userMetadata": self._note}
         if follows is not None:
             self._options |= {"txnAppId": _OURS, "txnVersion": str(follows + 1)}
@@ -143,10 +149,6 @@ def change_of(table: Table, commit: Commit | None) -> TableChange:
     )
 
 
-def _note_in(user_metadata: str | None, condition: str | None) -> dict[str, object]:
-    said = _NOTE_IN_CONDITION.search(condition or "")
-    try:
-        note = json.loads(b64decode(said[1]) if said else user_metadata or "{}")
-    except ValueError:
-        return {}
-    return note if isinstance(note, dict) else {}
+def _note_in(user_metadata: str | None, condition: str | None) -> CommitNote | None:
+    found = _NOTE_IN_CONDITION.search(condition or "")
+    return CommitNote.from_json(b64decode(found[1]).decode() if found else user_metadata)

@@ -61,16 +61,23 @@ def commit_path(log: Path, version: int) -> Path:
     return log / f"{version:020}.json"
 
 
-def actions_of(path: Path) -> list[dict[str, Any]] | str:
+@dataclass(frozen=True)
+class Damage:
+    """What is wrong with a file: as the end of a sentence that begins with it."""
+
+    problem: str
+
+
+def actions_of(path: Path) -> list[dict[str, Any]] | Damage:
     """The actions of a commit, or what is wrong with its file."""
     content = path.read_bytes()
     if not content.strip():
-        return "is empty"
+        return Damage("is empty")
     try:
         actions = [json.loads(line) for line in content.splitlines() if line.strip()]
     except ValueError:
-        return "is torn"
-    return actions if all(isinstance(action, dict) for action in actions) else "is torn"
+        return Damage("is torn")
+    return actions if all(isinstance(action, dict) for action in actions) else Damage("is torn")
 
 
 def commit_infos(table_folder: str, limit: int) -> list[tuple[int, dict[str, Any]]]:

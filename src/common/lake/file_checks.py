@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from common.contract import AGGREGATE, SALE_IDS, Table
-from common.contract.gold import GOLD_TABLES
+from common.contract import Table
 from common.errors import LakeError
-from common.lake.delta_log import Log, actions_of, commit_path, read_log
+from common.lake.delta_log import Damage, Log, actions_of, commit_path, read_log
 
 _PARQUET = b"PAR1"
 # What Delta says of a commit, and the kind of action whose number it is.
@@ -46,8 +45,8 @@ def check_table_files(table_folder: str, *, everything: bool = False) -> list[st
             continue
         path = commit_path(log.folder, version)
         actions = actions_of(path)
-        if isinstance(actions, str):
-            found.append(f"{path} {actions}")
+        if isinstance(actions, Damage):
+            found.append(f"{path} {actions.problem}")
             continue
         found += [f"{path} {problem}" for problem in _contradictions(actions)]
         before, after = _checksum(log.folder, version - 1), _checksum(log.folder, version)
@@ -82,11 +81,8 @@ def flush_commit(table_folder: str, version: int) -> None:
 
 def repair_of(table: Table) -> str:
     """What a person does about a damaged table."""
-    if table is AGGREGATE:
-        return f"Delete the folder of {table.name} and run again: the aggregate is computed anew."
-    if table is SALE_IDS or table in GOLD_TABLES:
-        job = "maintain" if table is SALE_IDS else "build_gold"
-        return f"Delete the folder of {table.name} and run {job}: it is computed anew."
+    if table.computed_from:
+        return f"Delete the folder of {table.name} and run {table.kept_by}: it is computed anew."
     return (
         f"Bring the file back from a backup. Without one, delete the folder of {table.name}, or, where only the newest "
         "commit is damaged, that commit with its .crc files, hidden ones too; then load the files that it came from "

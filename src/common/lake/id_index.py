@@ -6,16 +6,17 @@ feed of the sales. Where there is no index, or its past is not clearly ours, eve
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from common.contract import HOUR, SALE_IDS, SALES
+from common.lake.commit_note import CommitNote, TableVersion
 from common.lake.commits import Commit
 from common.lake.lake import Lake
-from common.lake.provenance import last_of_a_run, why_unclear
+from common.lake.provenance import Unclear, last_note, why_unclear
 from common.spark.failures import SPARK_ERRORS
 
 
@@ -30,12 +31,12 @@ def hours_by_id(lake: Lake, version: int) -> DataFrame | None:
     return held if covered == version else held.union(_came_after(lake, covered, version))
 
 
-def extend(lake: Lake, note: Mapping[str, object]) -> Commit | None:
+def extend(lake: Lake, note: CommitNote) -> Commit | None:
     """Have the index cover the newest version of the sales, in one commit or none; makes it where it is not there."""
     sales = lake.newest(SALES)
     assert sales is not None
-    of_sales = {"sales_version": sales.version, "sales_at": sales.at.isoformat()}
-    note = {**note, "logic_version": SALE_IDS.logic_version, **of_sales}
+    made_of = {SALES.name: TableVersion(sales.version, sales.at.isoformat())}
+    note = replace(note, logic_version=SALE_IDS.logic_version, made_of=made_of)
     covered = _covered(lake, sales.version)
     if covered == sales.version:
         return None
@@ -44,7 +45,7 @@ def extend(lake: Lake, note: Mapping[str, object]) -> Commit | None:
         with suppress(*SPARK_ERRORS):
             return lake.insert_missing(SALE_IDS, _came_after(lake, covered, sales.version), note=note)
     lake.create([SALE_IDS])
-    return lake.replace(SALE_IDS, hashed(lake.read(SALES, sales.version)), note=note)
+    return lake.overwrite(SALE_IDS, hashed(lake.read(SALES, sales.version)), note=note)
 
 
 def id_hash(key: str) -> Column:
@@ -77,8 +78,8 @@ def _came_after(lake: Lake, covered: int, version: int) -> DataFrame:
 
 def _covered(lake: Lake, version: int) -> int | None:
     """The version of the sales up to which the index has every id; None where there is no index to rely on."""
-    last = last_of_a_run(lake, SALE_IDS)
-    if isinstance(last, str):
+    last = last_note(lake, SALE_IDS)
+    if isinstance(last, Unclear):
         return None
-    covered = int(str(last.note["sales_version"]))
-    return None if why_unclear(lake, SALES, covered, str(last.note["sales_at"]), version) else covered
+    covered = last.made_of[SALES.name]
+    return None if why_unclear(lake, SALES, covered, version) else covered.version

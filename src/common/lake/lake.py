@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime
 
 from pyspark.errors import AnalysisException
@@ -12,6 +13,7 @@ from pyspark.sql import functions as F
 
 from common.contract import HOUR, Relation, Table
 from common.errors import ConfigError, LakeConflictError, LakeError
+from common.lake.commit_note import CommitNote
 from common.lake.commits import Carried, Commit, columns_of_history, commit_in_history, commit_in_log
 from common.lake.ddl import create_statement
 from common.lake.delta_log import commit_infos, remove_log_without_commits
@@ -141,7 +143,7 @@ class Lake:
         source: DataFrame,
         *,
         hours: Sequence[datetime] | None,
-        note: Mapping[str, object],
+        note: CommitNote,
         delete_when: str | None = None,
     ) -> Commit | None:
         """Merge rows by the table's key in one commit that carries `note`; returns that commit, None if nothing came.
@@ -158,14 +160,14 @@ class Lake:
         )
         return self._merge(table, source, " ".join(clauses), hours, note)
 
-    def insert_missing(self, table: Table, source: DataFrame, *, note: Mapping[str, object]) -> Commit | None:
+    def insert_missing(self, table: Table, source: DataFrame, *, note: CommitNote) -> Commit | None:
         """Append the rows whose key is not there yet, in one commit; None if all are."""
         held = self.read(table, self.version(table)).select(*table.key)
         missing = source.join(held, on=list(table.key), how="left_anti").select(*table.column_names)
         return None if missing.isEmpty() else self.append(table, missing, note=note)
 
     def remove(
-        self, table: Table, keys: DataFrame, *, hours: Sequence[datetime] | None, note: Mapping[str, object]
+        self, table: Table, keys: DataFrame, *, hours: Sequence[datetime] | None, note: CommitNote
     ) -> Commit | None:
         """Remove the rows with the given keys. `hours` are all those in which they may be; None: anywhere."""
         return self._merge(table, keys, "WHEN MATCHED THEN DELETE", hours, note)
@@ -176,7 +178,7 @@ class Lake:
         source: DataFrame,
         clauses: str,
         hours: Sequence[datetime] | None,
-        note: Mapping[str, object],
+        note: CommitNote,
     ) -> Commit | None:
         on = [f"target.`{column}` = source.`{column}`" for column in table.key]
         if hours is not None:
@@ -185,26 +187,24 @@ class Lake:
 
         def merge(carried: Carried) -> None:
             with carried.as_properties(self.spark) as are_set:
-                said = [] if are_set else [carried.as_condition(f"target.`{table.key[0]}`")]
+                in_condition = [] if are_set else [carried.as_condition(f"target.`{table.key[0]}`")]
                 source.createOrReplaceTempView(view)
                 try:
                     self.spark.sql(
                         f"MERGE INTO {self.name(table)} AS target USING {view} AS source "
-                        f"ON {' AND '.join([*on, *said])} {clauses}"
+                        f"ON {' AND '.join([*on, *in_condition])} {clauses}"
                     )
                 finally:
                     self.spark.catalog.dropTempView(view)
 
         return self.commit(table, note, merge)
 
-    def replace(self, table: Table, rows: DataFrame, *, note: Mapping[str, object]) -> Commit | None:
+    def overwrite(self, table: Table, rows: DataFrame, *, note: CommitNote) -> Commit | None:
         """Make the rows the whole content of the table."""
         self._check_columns(rows, table)
         return self.commit(table, note, lambda carried: self._writer(table, rows, carried).overwrite(F.lit(True)))
 
-    def append(
-        self, table: Table, rows: DataFrame, *, note: Mapping[str, object], beside_others: bool = False
-    ) -> Commit | None:
+    def append(self, table: Table, rows: DataFrame, *, note: CommitNote, beside_others: bool = False) -> Commit | None:
         """Add the rows, whose keys the caller knows not to be there; with `beside_others`, whoever else adds some."""
         self._check_columns(rows, table)
         return self.commit(
@@ -224,7 +224,7 @@ class Lake:
     def commit(
         self,
         table: Table,
-        note: Mapping[str, object],
+        note: CommitNote,
         write: Callable[[Carried], None],
         *,
         beside_others: bool = False,
@@ -236,7 +236,7 @@ class Lake:
         if before is None:
             raise LakeError(f"There is no table {self.place(table)}; load_sales makes it.")
         try:
-            write(Carried({**note, "follows": before}, None if beside_others else before))
+            write(Carried(replace(note, follows=before), None if beside_others else before))
         except SPARK_ERRORS as error:
             if _is_conflict(error):
                 raise self._conflict(table, "at the same moment") from error
@@ -246,7 +246,7 @@ class Lake:
             return None
         if since[0].version > before + 1:
             since = self._read_history(table, limit=since[0].version - before)
-        ours = next((commit for commit in reversed(since) if commit.note.get("run_id") == note["run_id"]), None)
+        ours = next((commit for commit in reversed(since) if commit.note and commit.note.run_id == note.run_id), None)
         # A table may compact itself after a commit, which changes no row.
         others = [commit for commit in since if commit is not ours and commit.operation != "OPTIMIZE"]
         is_first = ours is not None and ours.version == before + 1

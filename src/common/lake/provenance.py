@@ -8,23 +8,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from common.contract import CUSTOMERS, SALES, Table
+from common.contract import CUSTOMERS, RUNS, SALES, TABLES, Table
 from common.errors import LakeError
+from common.lake.commit_note import CommitNote, TableVersion
 from common.lake.commits import Commit
+from common.lake.file_checks import repair_of
 from common.lake.lake import Lake
 
-# Commits that move rows between files, or drop old files, and change no row.
-_MAINTENANCE = {"OPTIMIZE", "VACUUM START", "VACUUM END"}
 UNREADABLE_CHANGES = "the changes since the last run can no longer be read"
 # How far back the last commit that is no maintenance is looked for: a little at first, since each step costs a read.
 _LOOK_BACK = (1, 32, 1024)
 
 
 @dataclass(frozen=True)
+class Unclear:
+    """The past of a table cannot be told from its commits, and why: as the end of a sentence that begins with it."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
 class Sources:
-    """The versions of the two source tables that a computed table belongs to, and when they were committed: a table
-    that was dropped and made anew has another commit under the same version.
-    """
+    """The versions of the two source tables that a computed table belongs to, and when they were committed."""
 
     sales_version: int
     sales_at: str
@@ -32,18 +37,21 @@ class Sources:
     customers_at: str
 
     @property
+    def sales(self) -> TableVersion:
+        return TableVersion(self.sales_version, self.sales_at)
+
+    @property
+    def customers(self) -> TableVersion:
+        return TableVersion(self.customers_version, self.customers_at)
+
+    @property
     def in_words(self) -> str:
         return f"{SALES.name} {self.sales_version}, {CUSTOMERS.name} {self.customers_version}"
 
-    def as_note(self, table: Table) -> dict[str, object]:
-        """What a commit of the computed table says of where its rows come from."""
-        return {
-            "logic_version": table.logic_version,
-            "sales_version": self.sales_version,
-            "sales_at": self.sales_at,
-            "customers_version": self.customers_version,
-            "customers_at": self.customers_at,
-        }
+    def noted_in(self, note: CommitNote, table: Table) -> CommitNote:
+        """The note of a run, for a commit of the computed table: it also says where the rows come from."""
+        made_of = {SALES.name: self.sales, CUSTOMERS.name: self.customers}
+        return replace(note, logic_version=table.logic_version, made_of=made_of)
 
     def seen_by(self, table: Table, newest: Sources) -> Sources:
         """These versions, but the newest of a source that the table is not computed from: it cannot be behind there."""
@@ -60,74 +68,85 @@ def pin_sources(lake: Lake) -> Sources:
     return Sources(sales.version, sales.at.isoformat(), customers.version, customers.at.isoformat())
 
 
-def recorded_sources(lake: Lake, table: Table) -> Sources | str:
+def recorded_sources(lake: Lake, table: Table) -> Sources | Unclear:
     """The source versions in the last commit of a computed table, or why they cannot be relied on."""
-    last = last_of_a_run(lake, table)
-    if isinstance(last, str):
+    last = last_note(lake, table)
+    if isinstance(last, Unclear):
         return last
-    return Sources(
-        sales_version=int(str(last.note["sales_version"])),
-        sales_at=str(last.note["sales_at"]),
-        customers_version=int(str(last.note["customers_version"])),
-        customers_at=str(last.note["customers_at"]),
-    )
+    sales, customers = last.made_of[SALES.name], last.made_of[CUSTOMERS.name]
+    return Sources(sales.version, sales.at, customers.version, customers.at)
 
 
-def last_of_a_run(lake: Lake, table: Table) -> Commit | str:
-    """The last commit of a computed table that is no maintenance, or why it is not clearly that of a run of ours."""
+def last_note(lake: Lake, table: Table) -> CommitNote | Unclear:
+    """The note in the last commit of a computed table that is no maintenance; Unclear where that commit is not clearly
+    a run's.
+    """
     last = None
     for limit in _LOOK_BACK:
         history = lake.history(table, limit)
-        last = next((commit for commit in history if commit.operation not in _MAINTENANCE), None)
+        last = next((commit for commit in history if not commit.is_maintenance), None)
         if last or len(history) < limit:
             break
     if last is None or last.operation == "CREATE TABLE":
-        return "it is new"
-    if last.note.get("logic_version") is None or last.operation == "RESTORE":
-        return f"its version {last.version} ({last.operation}) is not a run's"
-    if last.note.get("follows") != last.version - 1:
-        return f"someone else wrote it just before version {last.version}"
-    if last.note["logic_version"] != table.logic_version:
-        return f"it was computed by logic version {last.note['logic_version']}, this is {table.logic_version}"
-    return last
+        return Unclear("it is new")
+    if last.note is None or not last.is_ours or last.note.logic_version is None:
+        return Unclear(f"its version {last.version} ({last.operation}) is not a run's")
+    if last.note.follows != last.version - 1:
+        return Unclear(f"someone else wrote it just before version {last.version}")
+    if last.note.logic_version != table.logic_version:
+        return Unclear(f"it was computed by logic version {last.note.logic_version}, this is {table.logic_version}")
+    return last.note
 
 
-def why_not_incremental(lake: Lake, recorded: Sources, sources: Sources) -> str | None:
+def why_not_incremental(lake: Lake, recorded: Sources, sources: Sources) -> Unclear | None:
     """Why what changed between two pairs of source versions cannot be told from the tables alone; None where it can."""
-    return why_unclear(lake, SALES, recorded.sales_version, recorded.sales_at, sources.sales_version) or why_unclear(
-        lake, CUSTOMERS, recorded.customers_version, recorded.customers_at, sources.customers_version
-    )
+    of_sales = why_unclear(lake, SALES, recorded.sales, sources.sales_version)
+    return of_sales or why_unclear(lake, CUSTOMERS, recorded.customers, sources.customers_version)
 
 
-def why_unclear(lake: Lake, table: Table, version: int, at: str, now: int) -> str | None:
-    """Why the change feed of a source, from the version that was committed `at` a time to the version `now`, does not
-    say all that changed; None where it does.
+def why_unclear(lake: Lake, table: Table, since: TableVersion, now: int) -> Unclear | None:
+    """Why the change feed of a source, from one version to the version `now`, does not say all that changed; None where
+    it does.
     """
-    since = _commits_since(lake, table, version, at, now)
-    if isinstance(since, str):
-        return since
-    for commit in since:
-        if "run_id" not in commit.note or commit.operation == "RESTORE":
-            return f"version {commit.version} of {table.name} ({commit.operation}) is not a run's"
+    commits = _commits_since(lake, table, since, now)
+    if isinstance(commits, Unclear):
+        return commits
+    for commit in commits:
+        if not commit.is_ours:
+            return Unclear(f"version {commit.version} of {table.name} ({commit.operation}) is not a run's")
     return None
 
 
 def is_in_step(lake: Lake, recorded: Sources, sources: Sources) -> bool:
     """Whether both pairs of source versions have the same rows: there was nothing but maintenance in between."""
-    of_sales = _commits_since(lake, SALES, recorded.sales_version, recorded.sales_at, sources.sales_version)
-    of_customers = _commits_since(
-        lake, CUSTOMERS, recorded.customers_version, recorded.customers_at, sources.customers_version
-    )
+    of_sales = _commits_since(lake, SALES, recorded.sales, sources.sales_version)
+    of_customers = _commits_since(lake, CUSTOMERS, recorded.customers, sources.customers_version)
     return of_sales == of_customers == []
 
 
-def _commits_since(lake: Lake, table: Table, version: int, at: str, now: int) -> list[Commit] | str:
+def _commits_since(lake: Lake, table: Table, since: TableVersion, now: int) -> list[Commit] | Unclear:
     """The commits after a version that may have changed rows, newest first, or why they are not known."""
-    if version > now:
-        return f"{table.name} was made anew"
-    *since, last = lake.history(table, limit=now - version + 1)
-    if last.version != version:
-        return f"the log of {table.name} does not reach back to version {version}"
-    if last.at.isoformat() != at:
-        return f"{table.name} was made anew"
-    return [commit for commit in since if commit.operation not in _MAINTENANCE]
+    if since.version > now:
+        return Unclear(f"{table.name} was made anew")
+    *commits, last = lake.history(table, limit=now - since.version + 1)
+    if last.version != since.version:
+        return Unclear(f"the log of {table.name} does not reach back to version {since.version}")
+    if last.at.isoformat() != since.at:
+        return Unclear(f"{table.name} was made anew")
+    return [commit for commit in commits if not commit.is_maintenance]
+
+
+def check_no_commit_is_lost(lake: Lake) -> None:
+    """Raise LakeError where a table has a lower version than the last run left it with: its newest commits are gone.
+
+    A table that is not there at all was deleted on purpose.
+    """
+    last = lake.newest(RUNS)
+    versions = last.note.versions if last and last.note else {}
+    for table in TABLES:
+        version, left = lake.version(table), versions.get(table.name)
+        if version is not None and left is not None and version < left:
+            raise LakeError(
+                f"{lake.place(table)} is at version {version}, but the last run left it at {left}: its newest commits, "
+                f"up to {left:020}.json in its log, are missing. No table was changed. {repair_of(table)}"
+            )

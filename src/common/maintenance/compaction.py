@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from common.contract import Table
 from common.errors import ConfigError
+from common.lake.commit_note import CommitNote
 from common.lake.commits import Carried, Commit
 from common.lake.lake import Lake
 from common.spark import jvm
@@ -35,7 +35,7 @@ def files_to_compact(lake: Lake, table: Table) -> tuple[int, int]:
     return sum(count for count in in_folder.values() if count > 1), len(files)
 
 
-def compact(lake: Lake, table: Table, *, note: Mapping[str, object]) -> Commit | None:
+def compact(lake: Lake, table: Table, *, note: CommitNote) -> Commit | None:
     """Put the data files of each hour together. None where Delta finds that it does not pay."""
 
     def optimize(carried: Carried) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,16 +15,15 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from common.contract import AGGREGATE, CUSTOMERS, FORGOTTEN, HOUR, OPTIONAL_TABLES, REJECTED, RUNS, SALES, Table
-from common.contract.gold import GOLD_TABLES
 from common.ingest.forgotten import SEPARATORS, words
+from common.lake.commit_note import CommitNote
 from common.lake.lake import Lake
 from common.maintenance.compaction import vacuum
+from common.marts.registry import gold_tables
 from common.spark.driver_rows import local_rows
 from common.spark.times import hours_in
+from common.words import counted
 
-# What a customer did is in these, or counted in them.
-_ABOUT_CUSTOMERS = (SALES, CUSTOMERS, AGGREGATE, REJECTED, *GOLD_TABLES)
-_ALL = (*_ABOUT_CUSTOMERS, RUNS, *OPTIONAL_TABLES)
 # Parts of a commit that hold no text of the rows: counts, paths that name hours, and the table's own description.
 _NOT_SEARCHED = {"operationMetrics", "path", "metaData", "metadata", "fileSizeHistogram", "histogramOpt"}
 
@@ -41,6 +40,11 @@ class Person:
         return hashlib.sha256(self.customer_id.encode()).hexdigest()
 
 
+def _about_customers() -> Sequence[Table]:
+    """The tables that have, or count, what a customer did."""
+    return (SALES, CUSTOMERS, AGGREGATE, REJECTED, *gold_tables())
+
+
 def find_person(lake: Lake, customer_id: str) -> Person:
     """The customer with that id; one whom the lake does not know has no name."""
     known = lake.read(CUSTOMERS, lake.version(CUSTOMERS)).where(F.col("CUSTOMER_ID") == customer_id).head()
@@ -51,7 +55,7 @@ def tables_with_rows(lake: Lake) -> list[Table]:
     """The tables in which a customer may have rows, as far as the lake has them."""
     return [
         table
-        for table in _ABOUT_CUSTOMERS
+        for table in _about_customers()
         if (table is REJECTED or table.names_customers) and lake.version(table) is not None
     ]
 
@@ -69,15 +73,15 @@ def rows_about(lake: Lake, table: Table, person: Person) -> DataFrame:
     return rows.where(is_theirs)
 
 
-def take_out(lake: Lake, table: Table, person: Person, note: Mapping[str, object]) -> None:
+def take_out(lake: Lake, table: Table, person: Person, note: CommitNote) -> None:
     """Remove the person's rows from a table, in one commit or none."""
     rows = rows_about(lake, table, person)
     hours = hours_in(rows) if HOUR in table.partitioned_by else None
     lake.remove(table, rows.select(*table.key), hours=hours, note=note)
 
 
-def refuse_from_now_on(lake: Lake, person: Person, at: str, note: Mapping[str, object]) -> None:
-    """Have every later run refuse the person's rows, whatever file they come from."""
+def reject_from_now_on(lake: Lake, person: Person, at: str, note: CommitNote) -> None:
+    """Have every later run reject the person's rows, whatever file they come from."""
     lake.create([FORGOTTEN])
     row = local_rows(lake.spark, [(person.customer_hash, at)], "customer_hash string, at string")
     row = row.select("customer_hash", F.col("at").cast("timestamp").alias("forgotten_at"))
@@ -86,7 +90,7 @@ def refuse_from_now_on(lake: Lake, person: Person, at: str, note: Mapping[str, o
 
 def purge(lake: Lake) -> None:
     """Delete the files of older versions, and of change feeds, of every table in which the person was."""
-    for table in _ABOUT_CUSTOMERS:
+    for table in _about_customers():
         if lake.version(table) is None:
             continue
         vacuum(lake, table, retain_hours=0)
@@ -99,13 +103,13 @@ def traces(lake: Lake, person: Person) -> list[str]:
     of the logs: commits, checksums, checkpoints.
     """
     found = [
-        f"{count:,} rows of {lake.place(table)}"
+        f"{counted(count, 'row')} of {lake.place(table)}"
         for table in tables_with_rows(lake)
         if (count := rows_about(lake, table, person).count())
     ]
     spellings = [re.escape(word) for word in (person.customer_id, person.name) if word]
     pattern = re.compile(rf"(?<![\w-])(?:{'|'.join(spellings)})(?![\w-])")
-    for table in _ALL:
+    for table in (*_about_customers(), RUNS, *OPTIONAL_TABLES):
         folder = lake.local_folder(table)
         if folder and lake.version(table) is not None:
             found += _old_files(lake, table, Path(folder))
@@ -115,7 +119,7 @@ def traces(lake: Lake, person: Person) -> list[str]:
 
 def _old_files(lake: Lake, table: Table, folder: Path) -> Iterator[str]:
     """Data files that the newest version does not have."""
-    if table not in _ABOUT_CUSTOMERS:
+    if table not in _about_customers():
         return
     rows = lake.read(table, lake.version(table))
     plain = [re.sub(r"^file:/+", "/", uri) for uri in rows.inputFiles()]

@@ -9,8 +9,8 @@ from common.contract import Table
 
 
 def differing_rows(held: DataFrame, recomputed: DataFrame, table: Table) -> DataFrame:
-    """The recomputed rows of a table that it does not hold so, cell by cell; `is_new` says that it holds none of that
-    key, `is_gone` that it holds a key which the recomputed rows do not have.
+    """The recomputed rows of a table that it does not hold so, cell by cell; `is_gone` says that it holds a key which
+    the recomputed rows do not have.
     """
     row = F.struct(*table.column_names)
     left, right = held.select(*table.key, row.alias("held")), recomputed.select(*table.key, row.alias("recomputed"))
@@ -18,5 +18,4 @@ def differing_rows(held: DataFrame, recomputed: DataFrame, table: Table) -> Data
     return both.where(~F.col("held").eqNullSafe(F.col("recomputed"))).select(
         *[F.col(name if name in table.key else f"recomputed.{name}").alias(name) for name in table.column_names],
         F.col("recomputed").isNull().alias("is_gone"),
-        F.col("held").isNull().alias("is_new"),
     )

@@ -1,7 +1,9 @@
-"""Rows, units and money of every hour: what the aggregate must have of the sales."""
+"""Rows, units and money of every hour: what a table of sums must have of the sales."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -11,8 +13,28 @@ from pyspark.sql import functions as F
 from common.contract import HOUR
 from common.spark.times import hour_at
 
+# By hour: sales, units, and money. A sum that is too large is None.
+Totals = dict[datetime, list[Any]]
 
-def sums_of_sales(sales: DataFrame) -> DataFrame:
+
+@dataclass(frozen=True)
+class HourlyTotals:
+    """How the totals of a table are computed: from its rows, and from the sales, one row per hour of each."""
+
+    of_table: Callable[[DataFrame], DataFrame]
+    of_sales: Callable[[DataFrame], DataFrame]
+
+    def of_sales_by_hour(self, sales: DataFrame) -> Totals:
+        return by_hour(self.of_sales(sales))
+
+    def of_table_by_hour(self, rows: DataFrame) -> tuple[dict[datetime, int], Totals]:
+        """The rows of the table in each hour, and the totals, from one pass."""
+        counted = self.of_table(rows)
+        found = by_hour(counted)
+        return {hour: sums[-1] for hour, sums in found.items()}, {hour: sums[:-1] for hour, sums in found.items()}
+
+
+def totals_of_sales(sales: DataFrame) -> DataFrame:
     """One row per hour with sales; a sum that is too large is null."""
     return sales.groupBy(HOUR).agg(
         F.count(F.lit(1)).alias("rows"),
@@ -21,7 +43,7 @@ def sums_of_sales(sales: DataFrame) -> DataFrame:
     )
 
 
-def sums_of_aggregate(aggregate: DataFrame) -> DataFrame:
+def totals_of_aggregate(aggregate: DataFrame) -> DataFrame:
     """The same of the aggregate, and after it the number of its rows, `groups`."""
     return aggregate.groupBy(HOUR).agg(
         F.try_sum("TRANSACTION_COUNT").alias("rows"),

@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from common.contract import AGGREGATE, CUSTOMERS, HOUR, SALES, Table
+from common.contract import AGGREGATE, CUSTOMERS, HOUR, SALES
 from common.lake.commits import TableChange
+from common.lake.data_files import files_holding
 from common.lake.lake import Lake
-from common.lake.provenance import UNREADABLE_CHANGES, Sources, pin_sources, recorded_sources, why_not_incremental
+from common.lake.provenance import UNREADABLE_CHANGES, Unclear, pin_sources, recorded_sources, why_not_incremental
 from common.marts.aggregate_refresh import changed_groups, groups_of_customers
 from common.spark.failures import SPARK_ERRORS
-from common.spark.session import give_back, keep
+from common.spark.session import keep, unpersist
 from common.spark.sql import hours_condition
 from common.spark.times import hour_at
 
@@ -59,14 +60,15 @@ def plan_run(lake: Lake, sales: DataFrame, customers: DataFrame, removed: DataFr
     of_customers = groups_of_customers(aggregate.select(*AGGREGATE.key), customers)
     groups = groups.union(of_customers.withColumn("reason", F.lit("customer changed")))
 
-    left_over, whole = _left_over(lake)
+    left_over = _left_over(lake)
+    whole = left_over.reason if isinstance(left_over, Unclear) else None
     after = _sales_after(before, sales, removed)
-    if whole:
+    if isinstance(left_over, Unclear):
         keys = before.select(*AGGREGATE.key).distinct()
         groups = groups.union(keys.withColumn("reason", F.lit("recomputed whole")))
         # What such a run writes and counts are the groups that there are in the end.
         groups = groups.join(after.select(*AGGREGATE.key), on=list(AGGREGATE.key), how="left_semi")
-    elif left_over is not None:
+    else:
         groups = groups.union(left_over.withColumn("reason", F.lit("left over")))
     groups = groups.groupBy(*AGGREGATE.key).agg(F.array_sort(F.collect_set("reason")).alias("reasons"))
     keep(groups)
@@ -84,7 +86,7 @@ def plan_run(lake: Lake, sales: DataFrame, customers: DataFrame, removed: DataFr
         first_customers=_first_customers(customers),
         whole=whole,
     )
-    give_back(groups)
+    unpersist(groups)
     return plan
 
 
@@ -106,21 +108,21 @@ def _groups_of_sales(before: DataFrame, sales: DataFrame, removed: DataFrame, *,
     return with_reason.select(*AGGREGATE.key, "reason").union(left).union(gone)
 
 
-def _left_over(lake: Lake) -> tuple[DataFrame | None, str | None]:
+def _left_over(lake: Lake) -> DataFrame | Unclear:
     """The groups that earlier runs changed and did not recompute, or why the aggregate has to be recomputed whole."""
     recorded = recorded_sources(lake, AGGREGATE)
-    if not isinstance(recorded, Sources):
-        return None, recorded
+    if isinstance(recorded, Unclear):
+        return recorded
     sources = pin_sources(lake)
-    whole = why_not_incremental(lake, recorded, sources)
-    if whole:
-        return None, whole
+    unclear = why_not_incremental(lake, recorded, sources)
+    if unclear:
+        return unclear
     try:
         groups = changed_groups(lake, recorded, sources)
         groups.isEmpty()
-        return groups, None
+        return groups
     except SPARK_ERRORS:
-        return None, UNREADABLE_CHANGES
+        return Unclear(UNREADABLE_CHANGES)
 
 
 def _sales_after(before: DataFrame, sales: DataFrame, removed: DataFrame) -> DataFrame:
@@ -169,24 +171,6 @@ def _whole_change(lake: Lake, aggregate: DataFrame, after: DataFrame) -> TableCh
     rows = after.select(*AGGREGATE.key).distinct().count()
     files, size = files_holding(lake, AGGREGATE, aggregate.select(*AGGREGATE.key), F.lit(True))
     return TableChange(AGGREGATE.name, rows, 0, 0, files, size)
-
-
-def files_holding(lake: Lake, table: Table, keys: DataFrame, condition: Column) -> tuple[int, int]:
-    """How many data files hold any of the keys, and their bytes."""
-    version = lake.version(table)
-    if version is None:
-        return 0, 0
-    columns = ", ".join(dict.fromkeys([*table.key, *table.partitioned_by]))
-    newest = f"{lake.name(table)} VERSION AS OF {int(version)}"
-    rows = lake.spark.sql(f"SELECT {columns}, _metadata.file_path, _metadata.file_size FROM {newest}")
-    files = (
-        rows.where(condition)
-        .join(keys, on=list(table.key), how="left_semi")
-        .select("file_path", "file_size")
-        .distinct()
-    )
-    counted = files.agg(F.count(F.lit(1)), F.coalesce(F.sum("file_size"), F.lit(0))).collect()[0]
-    return counted[0], counted[1]
 
 
 def _by_hour(groups: DataFrame) -> list[HourPlan]:

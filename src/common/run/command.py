@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from pyspark.logger import PySparkLogger
 from pyspark.sql import SparkSession
 
 from common.errors import SalesLakehouseError
+from common.run.job import Job, run_job
 from common.run.settings import TRACEBACK_VARIABLE, AnySettings, argument_parser, load_settings
 from common.spark.failures import condition_of, damaged_file, refusal_of
 
@@ -19,20 +20,14 @@ from common.spark.failures import condition_of, damaged_file, refusal_of
 _MARK_OF_DONE = "MARK_OF_DONE"
 
 
-def run_command(
-    job: str,
-    description: str,
-    run: Callable[[SparkSession, AnySettings], object],
-    argv: Sequence[str] | None,
-    kind: type[AnySettings],
-) -> int:
+def run_command(job: Job[AnySettings], argv: Sequence[str] | None) -> int:
     """Run a job with the arguments of the command line; returns the exit code (see common/errors.py)."""
     if not os.environ.get(TRACEBACK_VARIABLE):
         # PySpark writes errors to standard error by itself, with the values that they quote.
         for logger in ("DataFrameQueryContextLogger", "SQLQueryContextLogger"):
             PySparkLogger.getLogger(logger).disabled = True
-    arguments = vars(argument_parser(job, description, kind).parse_args(argv))
-    exit_code = _attempt(job, run, arguments, kind)
+    arguments = vars(argument_parser(job.name, job.description, job.settings).parse_args(argv))
+    exit_code = _attempt(job, arguments)
     if exit_code == 0 and _MARK_OF_DONE in os.environ:
         Path(os.environ[_MARK_OF_DONE]).touch()
     return finished(exit_code, argv)
@@ -49,35 +44,33 @@ def finished(exit_code: int, argv: Sequence[str] | None) -> int:
     return exit_code
 
 
-def _attempt(
-    job: str, run: Callable[[SparkSession, AnySettings], object], arguments: dict[str, Any], kind: type[AnySettings]
-) -> int:
+def _attempt(job: Job[AnySettings], arguments: dict[str, Any]) -> int:
     try:
-        settings = load_settings(arguments, kind)
-        spark = SparkSession.builder.appName(job).getOrCreate()
-        run(spark, settings)
+        settings = load_settings(arguments, job.settings)
+        spark = SparkSession.builder.appName(job.name).getOrCreate()
+        run_job(job, spark, settings)
     except SalesLakehouseError as error:
-        return _failed(job, error)
+        return _failed(job.name, error)
     except KeyboardInterrupt:
-        print(f"{job}: stopped; the next run finishes what this one could not.", file=sys.stderr)
+        print(f"{job.name}: stopped; the next run finishes what this one could not.", file=sys.stderr)
         return 130
     except Exception as error:
         if os.environ.get(TRACEBACK_VARIABLE):
             raise
         refusal = refusal_of(error)
         if refusal:
-            return _failed(job, refusal)
+            return _failed(job.name, refusal)
         damaged = damaged_file(error)
         if damaged:
             print(
-                f"{job}: {damaged} cannot be read: it is missing, damaged or not permitted. Bring it back from a "
+                f"{job.name}: {damaged} cannot be read: it is missing, damaged or not permitted. Bring it back from a "
                 "backup; docs/design.md says what to do without one.",
                 file=sys.stderr,
             )
             return 1
         print(
-            f"{job}: failed with {condition_of(error)}. The tables are readable and the next run finishes what this "
-            f"one could not. For the whole message, which may quote rows, set {TRACEBACK_VARIABLE}=1.",
+            f"{job.name}: failed with {condition_of(error)}. The tables are readable and the next run finishes what "
+            f"this one could not. For the whole message, which may quote rows, set {TRACEBACK_VARIABLE}=1.",
             file=sys.stderr,
         )
         return 1

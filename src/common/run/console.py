@@ -10,12 +10,13 @@ from contextlib import contextmanager
 from datetime import datetime, timezone
 from typing import Protocol
 
-from rich.console import Console
+from rich.console import Console as Terminal
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table as RichTable
 
 from common.marts.plan import Plan
 from common.spark.times import json_value
+from common.words import counted
 
 _WIDTH_OF_NO_TERMINAL = 120
 # A plan prints so many of the keys and hours that it would recompute; the JSON report has a hundred, and all.
@@ -33,17 +34,17 @@ class Report(Protocol):
     def lines(self) -> Iterator[str]: ...
 
 
-class Reporter:
+class Console:
     """Prints steps as they happen: a progress bar where the output is a terminal, plain lines where it is not."""
 
-    def __init__(self, *, steps: int, as_json: bool) -> None:
+    def __init__(self, *, as_json: bool) -> None:
         self._as_json = as_json
         # spark-submit merges what a Python job writes to standard error into its standard output: beside JSON, silence.
-        self._console = Console(file=sys.stdout, quiet=as_json, highlight=False, soft_wrap=True)
+        self._console = Terminal(file=sys.stdout, quiet=as_json, highlight=False)
         if not self._console.is_terminal:
             self._console.width = _WIDTH_OF_NO_TERMINAL
         self._done: list[dict[str, object]] = []
-        self._steps = steps
+        self._steps = 0
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -53,9 +54,9 @@ class Reporter:
             transient=True,
             disable=not self._console.is_terminal,
         )
-        self._task = self._progress.add_task("", total=steps)
+        self._task = self._progress.add_task("", total=None)
 
-    def __enter__(self) -> Reporter:
+    def __enter__(self) -> Console:
         self._progress.start()
         return self
 
@@ -73,21 +74,18 @@ class Reporter:
         self._done.append({"step": description, "started_at": started_at, "seconds": round(seconds, 3)})
         self._progress.advance(self._task)
         progress = f"[{len(self._done)}/{self._steps}]"
-        self.say(f"{progress} {description:<34} {seconds:5.1f} s  {', '.join(details)}".rstrip())
+        self.say(f"{progress} {description:<34} {seconds:5.1f} s  {', '.join(filter(None, details))}".rstrip())
 
-    def show_plan(self, plan: Plan) -> None:
-        """Say what is about to be done."""
-        for line in plan_lines(plan):
-            self.say(line)
-
-    def start_again(self, reason: str) -> None:
-        """Say why the steps are done once more, and count them anew."""
-        self.say(reason)
+    def begin(self, steps: int) -> None:
+        """Count the steps from here on: of a run, or of one that starts again."""
+        self._steps = steps
         self._done.clear()
-        self._progress.reset(self._task)
+        self._progress.reset(self._task, total=steps)
 
     def say(self, line: str) -> None:
-        self._console.print(line, markup=False)
+        """Print a line: broken between words in a terminal, and as it is in a log."""
+        is_terminal = self._console.is_terminal
+        self._console.print(line, markup=False, soft_wrap=not is_terminal, overflow="ignore" if is_terminal else None)
 
     def finish(self, report: Report) -> None:
         """Print the report: a table for a person; or one JSON object on standard output, its times ISO 8601 in UTC,
@@ -97,7 +95,11 @@ class Reporter:
             print(json.dumps(report.as_dict() | {"steps": self._done}, default=json_value), flush=True)
             return
         self.say("")
-        self._console.print(report.table())
+        table = report.table()
+        if isinstance(table, str):
+            self.say(table)
+        else:
+            self._console.print(table)
         for line in report.lines():
             self.say(line)
 
@@ -106,9 +108,9 @@ def plan_lines(plan: Plan) -> Iterator[str]:
     """What a run would change, a line each."""
     for hour in plan.hours[:_HOURS_PRINTED]:
         reasons = ", ".join(f"{reason} {count:,}" for reason, count in hour.by_reason.items())
-        yield f"  {hour.hour:%Y-%m-%d %H:00}: {hour.groups:,} groups ({reasons})"
+        yield f"  {hour.hour:%Y-%m-%d %H:00}: {counted(hour.groups, 'group')} ({reasons})"
     if len(plan.hours) > _HOURS_PRINTED:
-        yield f"  and {len(plan.hours) - _HOURS_PRINTED:,} hours more; --json has them all"
+        yield f"  and {counted(len(plan.hours) - _HOURS_PRINTED, 'hour')} more; --json has them all"
     if plan.first_keys:
         yield "Keys (customer, product, hour): " + ", ".join(plan.first_keys[:_KEYS_PRINTED])
     if plan.first_customers:
@@ -116,7 +118,8 @@ def plan_lines(plan: Plan) -> Iterator[str]:
     for change in plan.tables:
         if not (change.inserted or change.updated or change.deleted):
             continue
+        rows, files = counted(change.inserted, "row"), counted(change.files_replaced, "file")
         yield (
-            f"  {change.table}: {change.inserted:,} rows new, {change.updated:,} changed, {change.deleted:,} removed; "
-            f"{change.files_replaced:,} files of {change.bytes_replaced:,} bytes replaced"
+            f"  {change.table}: {rows} new, {change.updated:,} changed, {change.deleted:,} removed; "
+            f"{files} of {counted(change.bytes_replaced, 'byte')} replaced"
         )

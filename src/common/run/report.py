@@ -14,9 +14,10 @@ from common.ingest.changes import Decision
 from common.ingest.ledger import FeedLedger, RuleCount
 from common.ingest.rules import QualityRules, names_of
 from common.lake.commits import Commit, TableChange, change_of
-from common.marts.aggregate_refresh import Refreshed
+from common.marts.mart import Refreshed
 from common.marts.plan import Plan
 from common.run.console import plan_lines
+from common.words import counted
 
 
 @dataclass(frozen=True)
@@ -72,17 +73,22 @@ class RunReport:
         self.groups_touched = plan.groups
         self.recomputed_whole = plan.whole
 
-    def take_commit(self, table: Table, commit: Commit | None) -> None:
+    def take_commit(self, table: Table, commit: Commit | None) -> TableChange:
         """Report what a commit changed."""
+        change = change_of(table, commit)
         if commit:
-            self.written.append(change_of(table, commit))
+            self.written.append(change)
+        return change
 
-    def take_refresh(self, refreshed: Refreshed) -> None:
-        """Report how the aggregate was brought up to date."""
-        self.hours_touched = refreshed.hours
-        self.groups_touched = refreshed.groups
-        self.recomputed_whole = refreshed.whole
-        self.take_commit(AGGREGATE, refreshed.commit)
+    def take_refresh(self, table: Table, refreshed: Refreshed) -> TableChange:
+        """Report how a computed table was brought up to date; returns what its commit changed."""
+        if table is AGGREGATE:
+            self.hours_touched = refreshed.hours
+            self.groups_touched = refreshed.groups
+            self.recomputed_whole = refreshed.whole
+        elif refreshed.whole:
+            self.gold_recomputed_whole[table.name] = refreshed.whole
+        return self.take_commit(table, refreshed.commit)
 
     def take_restated(self, restated: Refreshed) -> None:
         """Report groups that were computed anew beside those that followed changes of the sales."""
@@ -90,11 +96,12 @@ class RunReport:
         self.groups_touched += restated.groups
         self.take_commit(AGGREGATE, restated.commit)
 
-    def take_gold(self, table: Table, change: TableChange, whole: str | None) -> None:
-        """Report what a gold table got, or would get; `whole` says why it was written whole, None where it was not."""
+    def take_planned(self, change: TableChange, whole: str | None) -> None:
+        """Report what a computed table would get; `whole` says why it would be written whole, None where not."""
+        self.plan = self.plan or Plan()
+        self.plan.tables.append(change)
         if whole:
-            self.gold_recomputed_whole[table.name] = whole
-        (self.plan.tables if self.plan else self.written).append(change)
+            self.gold_recomputed_whole[change.table] = whole
 
     @property
     def changed_nothing(self) -> bool:
@@ -121,9 +128,9 @@ class RunReport:
 
 
 def _ledger_table(report: RunReport) -> RichTable | str:
-    """One line a count, one column a feed, so that it fits a narrow terminal; without feeds, the title alone."""
+    """One line a count, one column a feed, so that it fits a narrow terminal; the title alone where no row was read."""
     title = f"{report.job}, run {report.run_id}" + (" (dry run: nothing was written)" if report.dry_run else "")
-    if not report.feeds:
+    if not any(ledger.rows_read for ledger in report.feeds):
         return title
     table = RichTable(title=title, title_justify="left")
     table.add_column("")
@@ -163,7 +170,10 @@ def _closing_lines(report: RunReport) -> Iterator[str]:
     if report.dry_run:
         return
     if report.changed_nothing:
-        yield "Nothing new: no table was changed."
+        skipped = sum(ledger.files_skipped for ledger in report.feeds)
+        before = f" {counted(skipped, 'file')} loaded before." if skipped else ""
+        yield f"Nothing new: no table was changed.{before}"
+        return
     for table in report.tables:
         before = "new" if table.version_read is None else f"version {table.version_read}"
         after = "unchanged" if table.version_read == table.version_written else f"now version {table.version_written}"

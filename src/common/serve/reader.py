@@ -16,14 +16,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from common.contract import CUSTOMERS, RUNS, SALES
-from common.contract.gold import GOLD_TABLES, SALES_ENRICHED
+from common.contract import CUSTOMERS, RUNS, SALES, TABLES
+from common.contract.gold import SALES_ENRICHED
 from common.marts.sales_enriched import sales_enriched_sql
 from common.spark.sql import quoted
 
 if TYPE_CHECKING:
     import duckdb
     from pyspark.sql import DataFrame, SparkSession
+
+# The tables that any run records.
+_OF_EVERY_LOAD = {table.name for table in TABLES}
 
 Answer_co = TypeVar("Answer_co", covariant=True)
 
@@ -43,8 +46,8 @@ class Run:
 
     @property
     def has_gold(self) -> bool:
-        """Whether the gold tables are as this run left sales and customers."""
-        return all(table.name in self.versions for table in GOLD_TABLES)
+        """Whether the gold tables are as this run left sales and customers: no other run records them."""
+        return not self.versions.keys() <= _OF_EVERY_LOAD
 
 
 class _Answers(Protocol[Answer_co]):

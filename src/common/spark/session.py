@@ -63,7 +63,7 @@ def unset_property(spark: SparkSession, key: str) -> None:
 
 
 def keep(rows: DataFrame) -> bool:
-    """Have Spark keep the rows in memory and on local disk, once it has computed them, until `give_back`; returns
+    """Have Spark keep the rows in memory and on local disk, once it has computed them, until `unpersist`; returns
     whether it does. Where the platform lets no session keep rows, they are computed each time they are read.
     """
     is_kept = False
@@ -73,7 +73,7 @@ def keep(rows: DataFrame) -> bool:
     return is_kept
 
 
-def give_back(rows: DataFrame) -> None:
+def unpersist(rows: DataFrame) -> None:
     """Free what `keep` takes."""
     with _where_offered():
         rows.unpersist()
@@ -86,7 +86,7 @@ def kept(rows: DataFrame) -> Iterator[DataFrame]:
     try:
         yield rows
     finally:
-        give_back(rows)
+        unpersist(rows)
 
 
 @contextmanager

@@ -1,0 +1,66 @@
+"""Every computed table, in one place: what loads, builds, plans, checks, repairs and describes them loops over MARTS.
+
+A new table is one entry here, its columns in the contract, and its function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from common.contract import AGGREGATE, Table
+from common.contract.gold import CUSTOMER_SEGMENTS, CUSTOMER_SUMMARY, PRODUCT_PERFORMANCE, SALES_HOURLY
+from common.lake.lake import Lake
+from common.marts.aggregate import aggregate_sales
+from common.marts.aggregate_refresh import touched_groups
+from common.marts.gold import customer_segments, customer_summary, product_performance, purchases, sales_hourly
+from common.marts.hourly_totals import HourlyTotals, totals_of_aggregate, totals_of_sales
+from common.marts.mart import Mart, compare_all, compare_touched_hours
+
+MARTS = (
+    Mart(
+        table=AGGREGATE,
+        rows=lambda inputs: aggregate_sales(inputs.sales, inputs.customers),
+        pending=touched_groups,
+        totals=HourlyTotals(of_table=totals_of_aggregate, of_sales=totals_of_sales),
+    ),
+    Mart(
+        table=SALES_HOURLY,
+        rows=lambda inputs: sales_hourly(inputs.sales),
+        pending=compare_touched_hours,
+    ),
+    Mart(
+        table=PRODUCT_PERFORMANCE,
+        rows=lambda inputs: product_performance(inputs.shared(purchases)),
+        pending=compare_all,
+    ),
+    Mart(
+        table=CUSTOMER_SUMMARY,
+        rows=lambda inputs: customer_summary(inputs.shared(purchases), inputs.customers),
+        pending=compare_all,
+    ),
+    Mart(
+        table=CUSTOMER_SEGMENTS,
+        rows=lambda inputs: customer_segments(customer_summary(inputs.shared(purchases), inputs.customers)),
+        pending=compare_all,
+    ),
+)
+
+
+def marts() -> Sequence[Mart]:
+    """Every computed table."""
+    return MARTS
+
+
+def marts_kept_by(job: str) -> Sequence[Mart]:
+    """The computed tables that a job brings up to date."""
+    return [mart for mart in marts() if mart.table.kept_by == job]
+
+
+def gold_tables() -> Sequence[Table]:
+    """The tables of the gold layer: all computed ones but the aggregate, which every load keeps."""
+    return [mart.table for mart in marts() if mart.table is not AGGREGATE]
+
+
+def gold_tables_of(lake: Lake) -> Sequence[Table]:
+    """The gold tables that a lake has."""
+    return [table for table in gold_tables() if lake.version(table) is not None]
