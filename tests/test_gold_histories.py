@@ -19,7 +19,7 @@ from expected_gold import gold_versions, wrong_gold
 from histories import History, told
 from jobs import build_gold, maintain
 from lakes import Outcome, Workbench, assert_did_as_planned
-from test_histories import TO_NEXT_SEED, Steps, let_anything_happen, possible_steps
+from random_histories import TO_NEXT_SEED, Steps, let_anything_happen, possible_steps
 
 GOLD = [table.name for table in gold_tables()]
 # Around the ends of the last 7 days and of those before, seen from the newest times of VALUES.

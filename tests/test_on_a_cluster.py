@@ -20,7 +20,7 @@ from common.run.cluster_archive import PACKAGES, with_dependencies
 from jobs import make_sample
 from killing import Rows, assert_same, contents, deliver_the_first, deliver_the_rest, versions
 from lakes import REAL_DATA, Workbench, needs_real_data
-from test_real_files import assert_is_the_real_lake
+from real_files import assert_is_the_real_lake
 
 pytestmark = pytest.mark.platform
 

@@ -10,47 +10,14 @@ import pytest
 
 from expected_gold import assert_gold_is_right
 from jobs import build_gold
-from lakes import (
-    CUSTOMERS_HEADER,
-    REAL_DATA,
-    SALES_HEADER,
-    Workbench,
-    aggregate_rows,
-    assert_equals_recompute,
-    needs_real_data,
-)
+from lakes import Workbench, needs_real_data
+from real_files import assert_is_the_real_lake, real_people, real_sales
 
 pytestmark = needs_real_data
 
 
-def real_sales() -> list[str]:
-    header, *lines = (REAL_DATA / "transactions.csv").read_text().splitlines()
-    assert header == SALES_HEADER
-    return lines
-
-
-def real_people() -> list[str]:
-    header, *lines = (REAL_DATA / "customer.csv").read_text().splitlines()
-    assert header == CUSTOMERS_HEADER
-    return lines
-
-
 def hour_of(line: str) -> str:
     return line.rpartition(",")[2][:13]
-
-
-def assert_is_the_real_lake(bench: Workbench) -> None:
-    """The figures of the real files, and every cell of the aggregate as DuckDB computes it."""
-    sales = bench.rows("sales_data_partitioned", "TRANSACTION_ID", "QUANTITY", "PRICE", "transaction_hour")
-    assert len({id_ for id_, *_ in sales}) == len(sales) == 16_084
-    assert len({hour for *_, hour in sales}) == 50
-    assert sum(units for _, units, *_ in sales) == 88_259
-    assert sum(units * price for _, units, price, _ in sales) == Decimal("218763852.17")
-    assert len(bench.rows("customers", "CUSTOMER_ID")) == 1_001
-    aggregate = aggregate_rows(bench)
-    assert sum(row[8] for row in aggregate) == Decimal("218763852.17")
-    assert all(row[1] is not None for row in aggregate)
-    assert_equals_recompute(bench)
 
 
 def test_the_real_files_whole_and_then_twice(bench: Workbench) -> None:
