@@ -26,7 +26,7 @@ from deltalake import DeltaTable
 
 import data
 from bench import OURS, ROOT, Bench, markdown
-from clusters import standalone
+from support.clusters import standalone
 
 PERFORMANCE = ROOT / "docs" / "performance.md"
 PICTURES = ROOT / "docs" / "pictures"

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession, is_remote
 
-from batteries import Battery, record
-from canaries import Canaries, Searched
-from lakes import Workbench
-from worker import submit_arguments
+from support.batteries import Battery, record
+from support.canaries import Canaries, Searched
+from support.lakes import Workbench
+from support.worker import submit_arguments
 
 _FIGURES = pytest.StashKey[list[Battery]]()
 _SEARCHED = pytest.StashKey[Searched]()

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from support.project import ROOT
+
 MODULES = sorted((ROOT / "src").rglob("*.py"))
 MOST_LINES = 300
 MOST_MODULES = 12

@@ -1,0 +1,86 @@
+"""Rejected rows that are good by now, or corrected, come in by the same path as any other and leave rejected_rows."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from common.contract import CUSTOMERS, REJECTED, SALES
+from jobs import release_rejected
+from support.lakes import Workbench, assert_equals_recompute
+from support.project import ROOT
+
+NINE = "2025-02-22 09:15:00"
+
+
+def corrections(path: Path, lines: dict[str, str]) -> str:
+    """A file of corrected lines by rejected_id, as an option."""
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([("REJECTED_ID", "CORRECTED_LINE"), *lines.items()])
+    return f"--corrections={path}"
+
+
+def test_rows_are_released_when_they_are_good(bench: Workbench, tmp_path: Path) -> None:
+    bench.people("c1,Ann,30,Mali", 'c2,"Lee, Bob",old,Peru')
+    bench.sales(
+        f"1,t1,c1,p1,1.00,{NINE}",
+        f"two,t2,c2,p1,2.00,{NINE}",
+        f"3,t3,c1,p1,3.00,{NINE}",
+        f"4,t3,c1,p1,3.00,{NINE}",
+        f"five,t5,c1,p1,5.00,{NINE}",
+        "6,t6,c1,p1,6.00,2055-02-22 09:15:00",
+        "7,t7,c1,p1,7.00,2055-02-22 09:15:00",
+        header="QUANTITY,TRANSACTION_ID,CUSTOMER_ID,PRODUCT_ID,PRICE,TRANSACTION_DATE",
+    )
+    bench.must_load()
+    bench.sales(f"t7,c1,p1,77,7.00,{NINE}")
+    bench.must_load()
+    ids = {raw: id_ for id_, raw in bench.rows(REJECTED.name, "rejected_id", "raw_line")}
+    assert len(ids) == 7
+    assert_equals_recompute(bench)
+    lake = f"--lake={bench.lake}"
+
+    # Nothing has changed: nothing leaves.
+    versions = bench.versions()
+    unchanged = bench.run(release_rejected, lake)
+    assert unchanged.ledger() == {"rows_read": 6, "rejected": 6}
+    assert unchanged.reasons()["quantity_is_a_whole_number"] == 2
+    assert bench.versions() == versions
+
+    # A customer and a sale are corrected, and of two rows that contradict each other one is named. Another rule lets
+    # t6 in, and would let t7 in, but a later file had it.
+    fixes = corrections(
+        tmp_path / "fixes.csv",
+        {
+            ids['c2,"Lee, Bob",old,Peru']: 'c2,"Lee, Bob",44,Peru',
+            ids[f"two,t2,c2,p1,2.00,{NINE}"]: f"2,t2,c2,p1,2.00,{NINE}",
+            ids[f"4,t3,c1,p1,3.00,{NINE}"]: f"4,t3,c1,p1,3.00,{NINE}",
+        },
+    )
+    rules = tmp_path / "rules.yml"
+    text = (ROOT / "conf" / "quality.yml").read_text()
+    rules.write_text(text.replace("TRANSACTION_DATE <= now() + INTERVAL 1 DAY", "true"))
+    arguments = [lake, fixes, f"--quality-rules={rules}"]
+    planned = bench.run(release_rejected, *arguments, "--dry-run")
+    assert bench.versions() == versions
+    done = bench.run(release_rejected, *arguments)
+    planned_tables = planned.report["plan"]["tables"] if planned.report else []
+    assert done.report is not None, done.error
+    assert done.report["written"][:3] == planned_tables
+    assert done.ledger("customers") == {"rows_read": 1, "new": 1}
+    assert done.ledger() == {"rows_read": 6, "new": 3, "corrected": 1, "rejected": 2}
+    assert done.report["removed"] == {REJECTED.name: 5}
+    units = dict(bench.rows(SALES.name, "TRANSACTION_ID", "QUANTITY"))
+    assert units == {"t1": 1, "t2": 2, "t3": 4, "t6": 6, "t7": 77}
+    assert ("c2", "Lee, Bob", 44, "Peru") in bench.rows(CUSTOMERS.name)
+    assert sorted(raw[:7] for raw in bench.rejected()) == ["7,t7,c1", "five,t5"]
+    assert_equals_recompute(bench)
+
+    # A correction of a row that is not there, and one that says nothing.
+    gone = bench.run(release_rejected, *arguments)
+    assert gone.exit_code == 3
+    assert "is not in rejected_rows" in gone.error
+    left = bench.rows(REJECTED.name, "rejected_id")[0][0]
+    unclear = bench.run(release_rejected, lake, corrections(tmp_path / "empty.csv", {left: ""}))
+    assert unclear.exit_code == 3
+    assert "by the rules of CSV" in unclear.error

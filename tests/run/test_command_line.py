@@ -1,0 +1,117 @@
+"""The one door, ./spark-submit.sh, as a person at a terminal or a scheduler meets it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from support.lakes import REAL_DATA, arrow, needs_real_data
+from support.project import ROOT
+
+SCRIPT = ROOT / "spark-submit.sh"
+JOBS = sorted(path.stem for path in (ROOT / "src" / "jobs").glob("[a-z]*.py"))
+
+
+def submit(*arguments: str, folder: Path, programs: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the script in a folder, as a scheduler does, with no terminal, no language and no variable of ours.
+
+    `programs` are found before others of the same name.
+    """
+    environment = {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith(("SALES_", "PYSPARK", "SPARK", "LANG", "LC_"))
+    }
+    if programs:
+        environment["PATH"] = f"{programs}:{environment['PATH']}"
+    command = [str(SCRIPT), *arguments]
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL
+    )
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_every_job_explains_itself(job: str, tmp_path: Path) -> None:
+    help_ = submit(job, "--help", folder=tmp_path)
+    assert help_.returncode == 0
+    assert f"./spark-submit.sh {job}" in help_.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["no_such_job"], f"there are: {', '.join(JOBS)}"),
+        (["--master"], "--master needs a value"),
+        (["--conf=spark.x={{y}}"], "placeholder that nobody filled in"),
+        (["--properties-file", "nowhere.conf"], "there is no nowhere.conf"),
+    ],
+)
+def test_a_mistake_is_named_before_spark_starts(arguments: list[str], sentence: str, tmp_path: Path) -> None:
+    failed = submit(*arguments, folder=tmp_path)
+    assert failed.returncode == 2
+    assert sentence in failed.stderr
+
+
+def test_an_unknown_option_is_refused_through_spark_submit_with_its_exit_code(tmp_path: Path) -> None:
+    failed = submit("--env=local", "--master", "local[1]", "--no-such-option", "--lake", "lake", folder=tmp_path)
+    assert failed.returncode == 2
+    # spark-submit merges a Python job's standard error into its standard output.
+    assert "--no-such-option" in failed.stdout
+    assert "Traceback" not in failed.stdout + failed.stderr
+    assert not (tmp_path / "lake").exists()
+
+
+def test_make_sample_makes_the_same_files_for_the_same_seed(tmp_path: Path) -> None:
+    from jobs import make_sample
+
+    for folder in ("one", "two"):
+        assert make_sample.main(["--folder", str(tmp_path / folder), "--transactions=200", "--seed=7"]) == 0
+    for name in ("transactions.csv", "customer.csv"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+    assert len((tmp_path / "one" / "transactions.csv").read_text().splitlines()) == 201
+
+
+@pytest.mark.battery
+def test_the_first_command_makes_a_lake_and_the_second_changes_nothing(tmp_path: Path) -> None:
+    folder, programs = tmp_path / "Läden", tmp_path / "programs"
+    folder.mkdir()
+    programs.mkdir()
+    for name in ("chmod", "readlink"):
+        (programs / name).write_text(f'#!/bin/sh\necho {name} "$@" >>{programs}/started\nexec /bin/{name} "$@"\n')
+        (programs / name).chmod(0o755)
+    first = submit(folder=folder, programs=programs)
+    assert first.returncode == 0, first.stdout
+    assert "5,000" in first.stdout
+    # Files have the permissions that Hadoop gives them, without a program started for each.
+    assert not (programs / "started").exists()
+    written = [path for path in (folder / "lake").rglob("*") if path.name != ".lock"]
+    assert {path.stat().st_mode & 0o777 for path in written if path.is_file()} == {0o644}
+    assert {path.stat().st_mode & 0o777 for path in written if path.is_dir()} == {0o755}
+    # A collector of one's own takes the place of the one that the script chooses; Java refuses two. What Java says for
+    # itself, such as that it runs out of room for compiled code, is not in the midst of the report.
+    own_java = "-XX:+UseG1GC -XX:+PrintCommandLineFlags"
+    second = submit("--json", "--driver-java-options", own_java, folder=folder)
+    assert second.returncode == 0, second.stdout
+    assert f"-XX:ReservedCodeCacheSize={240 * 2**20} " in second.stderr
+    assert json.loads(second.stdout)["changed_nothing"]
+    assert arrow(str(folder / "lake" / "sales_data_partitioned")).num_rows == 5000
+    assert {path.name for path in folder.iterdir()} == {"data", "lake"}
+    # With the settings of large runs, of which Java would say on standard output what it has read.
+    verified = submit("verify_aggregate", "--json", folder=folder)
+    assert verified.returncode == 0, verified.stdout
+    assert json.loads(verified.stdout)["findings"] == []
+
+
+@pytest.mark.battery
+@needs_real_data
+def test_the_real_files_are_loaded_through_the_script(tmp_path: Path) -> None:
+    inputs = [f"--transactions={REAL_DATA}/transactions.csv", "--customers", f"{REAL_DATA}/customer.csv"]
+    dry = submit(*inputs, "--lake=lake", "--dry-run", folder=tmp_path)
+    assert dry.returncode == 0, dry.stdout
+    assert "16,084" in dry.stdout
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,134 @@
+"""Settings come from a file, variables and arguments, in that order, and nothing unknown or of a wrong type passes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from common.errors import ConfigError
+from common.ingest.rules import ESSENTIAL_RULES, load_rules
+from common.run.settings import Settings, load_settings
+from support.project import ROOT
+
+CONF = ROOT / "conf"
+RULES = (CONF / "quality.yml").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def conf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "local.yml").write_text("transactions: t.csv\ncustomers: c.csv\nlake: lake\nmax_rejected_share: 0.1\n")
+    monkeypatch.setenv("SALES_LAKEHOUSE_CONF_DIR", str(tmp_path))
+    return tmp_path
+
+
+def test_an_argument_wins_over_a_variable_and_a_variable_over_the_file(
+    conf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert load_settings({}, Settings).max_rejected_share == 0.1
+    monkeypatch.setenv("SALES_LAKEHOUSE_MAX_REJECTED_SHARE", "0.2")
+    monkeypatch.setenv("MAX_REJECTED_SHARE", "0.9")
+    assert load_settings({}, Settings).max_rejected_share == 0.2
+    assert load_settings({"max_rejected_share": "0.3"}, Settings).max_rejected_share == 0.3
+
+
+def test_a_catalog_by_argument_replaces_a_folder_by_file_or_variable(
+    conf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SALES_LAKEHOUSE_LAKE", "elsewhere")
+    assert load_settings({}, Settings).lake == str(Path("elsewhere").absolute())
+    settings = load_settings({"catalog": "main", "schema": "sales"}, Settings)
+    assert (settings.lake, settings.catalog, settings.schema_) == (None, "main", "sales")
+
+
+@pytest.mark.parametrize(
+    ("path", "absolute"),
+    [
+        ("file:///data/lake/", "/data/lake"),
+        ("file:/data/lake", "/data/lake"),
+        ("s3a://bucket/lake", "s3a://bucket/lake"),
+        ("dbfs:/lake", "dbfs:///lake"),
+        ("/data/lake", "/data/lake"),
+    ],
+)
+def test_a_path_is_local_or_has_a_scheme(conf: Path, path: str, absolute: str) -> None:
+    assert load_settings({"lake": path}, Settings).lake == absolute
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("max_rejected_shares: 0.1", "max_rejected_shares: there is no such setting"),
+        ("max_rejected_share: lots", "max_rejected_share: Input should be a valid number"),
+        ("max_rejected_share: 1.5", "max_rejected_share: Input should be less than or equal to 1"),
+        ("transactions: 5", "transactions: Input should be a valid string"),
+        ("customers: '{{customers}}'", "customers: {{customers}} still holds a placeholder"),
+        ("source_time_zone: Mars/Olympus", "source_time_zone: Mars/Olympus is no time zone"),
+        ("encoding: utf-16", "iconv -f utf-16 -t UTF-8"),
+        ("encoding: klingon", "klingon is not known"),
+        ("schema: sales", "name where the tables are"),
+        ("lake: ''", "lake: is empty"),
+        ("- a list", "local.yml"),
+        ("\tnot: yaml", "local.yml"),
+    ],
+)
+def test_a_wrong_line_in_the_file_is_named(conf: Path, line: str, sentence: str) -> None:
+    with (conf / "local.yml").open("a") as file:
+        file.write(f"{line}\n")
+    with pytest.raises(ConfigError) as error:
+        load_settings({}, Settings)
+    assert sentence in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["lake", "transactions", "customers"])
+def test_credentials_in_a_place_are_refused_and_not_repeated(conf: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match=f"{name}: holds credentials") as error:
+        load_settings({name: "s3a://AKNAME:hush/hush@bucket/lake"}, Settings)
+    assert "hush" not in str(error.value)
+    # The name of an account is none.
+    place = "abfss://container@account.dfs.core.windows.net/lake"
+    assert getattr(load_settings({name: place}, Settings), name) == place
+
+
+def test_an_unknown_variable_is_named(conf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SALES_LAKEHOUSE_MAX_REJECTED", "0.1")
+    with pytest.raises(ConfigError, match="SALES_LAKEHOUSE_MAX_REJECTED is no setting"):
+        load_settings({}, Settings)
+
+
+def test_the_environments_that_come_with_the_project_are_complete(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SALES_LAKEHOUSE_CONF_DIR", str(CONF))
+    assert load_settings({}, Settings).lake
+    with pytest.raises(ConfigError, match="placeholder that nobody filled in"):
+        load_settings({"env": "cluster"}, Settings)
+    paths = {"transactions": "s3a://b/t", "customers": "s3a://b/c"}
+    assert load_settings({"env": "cluster", **paths}, Settings).schema_ == "sales"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("criticality: fail", "criticality: ignore", "structure.0.criticality"),
+        ("name: quantity_is_positive", "name: Quantity!", "transactions.8.name"),
+        ("check: QUANTITY > 0", "chek: QUANTITY > 0", "transactions.8.check"),
+        ("name: quantity_is_positive", "name: price_is_present", "price_is_present stands there twice"),
+        ("customers_together:", "customers_apart:", "customers_together"),
+    ],
+)
+def test_a_wrong_rule_is_named(tmp_path: Path, old: str, new: str, sentence: str) -> None:
+    assert old in RULES
+    path = tmp_path / "rules.yml"
+    path.write_text(RULES.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(ConfigError) as error:
+        load_rules(path)
+    assert sentence in str(error.value)
+
+
+@pytest.mark.parametrize("name", [name for names in ESSENTIAL_RULES.values() for name in names])
+def test_a_rule_that_the_tables_need_cannot_be_softened(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "rules.yml"
+    path.write_text(
+        RULES.replace(f"name: {name}\n", f"name: {name}_not\n").replace(f"name: {name} ", f"name: {name}_not ")
+    )
+    with pytest.raises(ConfigError, match=f"the rule {name} must be there"):
+        load_rules(path)

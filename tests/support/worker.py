@@ -1,0 +1,117 @@
+"""Jobs in a process of their own, with a Spark of their own that stays warm: for tests that need several, or that kill.
+
+The process takes one JSON list a line (the job and its arguments) and answers each with one JSON object, its exit code
+and what it printed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+
+from support.project import ROOT
+
+_PROGRAM = f"""
+import sys
+sys.path[:0] = {[str(ROOT / "src"), str(ROOT / "tests")]}
+from support.worker import serve
+serve()
+"""
+# The compiler and its room as spark-submit.sh sets them for small runs: it starts fast, and what Java itself has to say
+# stays out of the report.
+QUICK_JAVA = (
+    '--driver-java-options "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+DisplayVMOutputToStderr"'
+)
+
+
+def submit_arguments(warehouse: Path, *more: str) -> str:
+    """PYSPARK_SUBMIT_ARGS for a session as spark-submit.sh starts it, but sized for tables of a few rows: few tasks,
+    and expressions interpreted, since to compile them takes longer than to run them (the tests of the script compile).
+    """
+    jars = f"{os.environ['LOCAL_FILES']}:{os.environ['DELTA_JARS'].replace(',', ':')}"
+    settings = {
+        "spark.hadoop.fs.file.impl": "saleslakehouse.LocalFiles",
+        "spark.hadoop.fs.AbstractFileSystem.file.impl": "saleslakehouse.LocalFilesOfLog",
+        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+        "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+        "spark.sql.shuffle.partitions": "2",
+        "spark.databricks.delta.snapshotPartitions": "1",
+        "spark.sql.adaptive.enabled": "false",
+        "spark.sql.codegen.wholeStage": "false",
+        "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+        "spark.driver.defaultJavaOptions": "-XX:+UseParallelGC",
+        "spark.sql.warehouse.dir": str(warehouse),
+    }
+    options = [f"--conf {key}={value}" for key, value in settings.items()]
+    properties = f"--properties-file {ROOT}/conf/spark-local.conf --driver-class-path {jars}"
+    return " ".join([properties, *options, *more, "pyspark-shell"])
+
+
+class Worker:
+    """Such a process, from its parent's side. `environment` is added to the parent's."""
+
+    def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", _PROGRAM],
+            cwd=folder,
+            env={**os.environ, "PYSPARK_SUBMIT_ARGS": submit_arguments(folder / "warehouse"), **(environment or {})},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+        )
+
+    def begin(self, job: str, *arguments: str) -> None:
+        """Have it run a job; `result` waits for its end."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps([job, *arguments]) + "\n")
+        self.process.stdin.flush()
+
+    def result(self) -> tuple[int, str]:
+        """The exit code of the job that was begun, and all it printed."""
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line, "the worker died"
+        answer = json.loads(line)
+        return answer["exit_code"], answer["printed"]
+
+    def run(self, job: str, *arguments: str) -> tuple[int, str]:
+        self.begin(job, *arguments)
+        return self.result()
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def serve() -> None:
+    """What that process does until its standard input ends."""
+    answers = os.fdopen(os.dup(1), "w")
+    # Java, which starts later, prints a line at each VACUUM, and would print it among the answers.
+    os.dup2(2, 1)
+    for line in sys.stdin:
+        job, *arguments = json.loads(line)
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+            try:
+                exit_code = importlib.import_module(f"jobs.{job}").main(arguments)
+            except SystemExit as stop:
+                exit_code = stop.code
+        answers.write(json.dumps({"exit_code": exit_code, "printed": printed.getvalue()}) + "\n")
+        answers.flush()
