@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import ClassVar
 
 from common.contract import CUSTOMERS, SALES
 from common.contract.gold import SALES_ENRICHED
@@ -16,14 +15,8 @@ from common.marts.registry import marts_kept_by
 from common.marts.sales_enriched import sales_enriched_sql
 from common.run.command import run_command
 from common.run.job import Job, LakeRun, Step
-from common.run.settings import LAKE_OPTIONS, Settings
+from common.run.settings import GoldSettings
 from common.words import counted
-
-
-class GoldSettings(Settings):
-    """The settings of build_gold."""
-
-    offered: ClassVar[frozenset[str]] = LAKE_OPTIONS | {"dry_run"}
 
 
 class BuildGold(LakeRun[GoldSettings]):

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Annotated, ClassVar
-
-from pydantic import Field
 
 from common.contract import CUSTOMERS, REJECTED, SALES, TABLES
 from common.errors import LakeError
@@ -16,21 +13,8 @@ from common.marts.mart import pinned_inputs, refresh
 from common.marts.registry import gold_tables, gold_tables_of, marts
 from common.run.command import run_command
 from common.run.job import Job, LakeRun, Step
-from common.run.settings import LAKE_OPTIONS, Settings
+from common.run.settings import ForgetSettings
 from common.words import counted
-
-
-class ForgetSettings(Settings):
-    """The settings of forget_customer."""
-
-    offered: ClassVar[frozenset[str]] = LAKE_OPTIONS | {"customer_id", "apply"}
-
-    customer_id: Annotated[str, Field(description="CUSTOMER_ID of the person")]
-    apply: Annotated[bool, Field(description="do it; without, only say how many rows there are")] = False
-
-    @property
-    def writes(self) -> bool:
-        return self.apply
 
 
 class ForgetCustomer(LakeRun[ForgetSettings]):

@@ -19,12 +19,12 @@ from common.marts.plan import plan_run
 from common.run.command import run_command
 from common.run.job import Job, LakeRun, Step
 from common.run.record import versions_of
-from common.run.settings import Settings
+from common.run.settings import LoadSettings
 from common.spark.parallel import side_by_side
 from common.words import counted
 
 
-class LoadSales(LakeRun[Settings]):
+class LoadSales(LakeRun[LoadSettings]):
     """Read both feeds, check every row, and merge what is new or changed. Each step that writes is safe alone: what a
     crash leaves out, the next run does.
     """
@@ -142,7 +142,7 @@ class LoadSales(LakeRun[Settings]):
         check_unchanged(self.lake.spark, self._path(batch.feed), batch)
 
 
-JOB = Job("load_sales", __doc__, Settings, LoadSales)
+JOB = Job("load_sales", __doc__, LoadSettings, LoadSales)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -7,9 +7,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Annotated, ClassVar
-
-from pydantic import Field
 
 from common.contract import OPTIONAL_TABLES, SALE_IDS, TABLES, Table
 from common.lake import id_index
@@ -24,19 +21,8 @@ from common.maintenance.compaction import (
 from common.marts.registry import gold_tables, gold_tables_of
 from common.run.command import run_command
 from common.run.job import Job, LakeRun, Step
-from common.run.settings import LAKE_OPTIONS, Settings
+from common.run.settings import MaintainSettings
 from common.words import counted
-
-
-class MaintainSettings(Settings):
-    """The settings of maintain."""
-
-    offered: ClassVar[frozenset[str]] = LAKE_OPTIONS | {"retain_hours", "dry_run"}
-
-    retain_hours: Annotated[
-        int,
-        Field(ge=168, description="how long versions stay readable that are no longer the newest (default: 168)"),
-    ] = 168
 
 
 class Maintain(LakeRun[MaintainSettings]):

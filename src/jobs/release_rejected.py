@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Annotated, ClassVar
 
-from pydantic import Field
 from pyspark.sql import DataFrame
 
 from common.contract import CUSTOMERS, CUSTOMERS_FEED, REJECTED, SALES, TABLES, TRANSACTIONS, Feed, Table
@@ -16,19 +14,8 @@ from common.ingest.rules import load_rules
 from common.marts.plan import plan_run
 from common.run.command import run_command
 from common.run.job import Job, LakeRun, Step
-from common.run.settings import LAKE_OPTIONS, READING_OPTIONS, Settings
+from common.run.settings import ReleaseSettings
 from common.words import counted
-
-
-class ReleaseSettings(Settings):
-    """The settings of release_rejected."""
-
-    offered: ClassVar[frozenset[str]] = LAKE_OPTIONS | READING_OPTIONS | {"corrections", "dry_run"}
-
-    corrections: Annotated[
-        str | None,
-        Field(description="CSV file of REJECTED_ID,CORRECTED_LINE: rows as they should have been"),
-    ] = None
 
 
 class ReleaseRejected(LakeRun[ReleaseSettings]):

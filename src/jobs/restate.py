@@ -5,14 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime, timezone
-from typing import Annotated, ClassVar
 
-from pydantic import Field, field_validator, model_validator
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from common.contract import CUSTOMERS, HOUR, SALES, TABLES, TRANSACTIONS
+from common.contract import CUSTOMERS, SALES, TABLES, TRANSACTIONS
 from common.errors import DataRefusedError
 from common.ingest.batch import ROW, Batch, check_unchanged, read_feed
 from common.ingest.changes import (
@@ -30,51 +27,9 @@ from common.marts.plan import plan_run
 from common.run.command import run_command
 from common.run.console import plan_lines
 from common.run.job import Job, LakeRun, Step
-from common.run.settings import LAKE_OPTIONS, READING_OPTIONS, Settings
-from common.spark.sql import range_condition
+from common.run.settings import RestateSettings
 from common.spark.times import hours_in
 from common.words import counted
-
-
-class RestateSettings(Settings):
-    """The settings of restate."""
-
-    offered: ClassVar[frozenset[str]] = (
-        LAKE_OPTIONS | READING_OPTIONS | {"first_hour", "last_hour", "from_files", "apply"}
-    )
-
-    first_hour: Annotated[datetime, Field(description="first hour of the range in UTC, such as 2025-02-22T09")]
-    last_hour: Annotated[datetime, Field(description="last hour of the range in UTC; it belongs to the range")]
-    from_files: Annotated[
-        str | None,
-        Field(description="file, folder or glob of all the sales of the range; others in it are removed"),
-    ] = None
-    apply: Annotated[bool, Field(description="do it; without, only show the plan")] = False
-
-    @property
-    def writes(self) -> bool:
-        return self.apply
-
-    @property
-    def range(self) -> str:
-        """SQL that is true in the hours of the range."""
-        return range_condition(HOUR, self.first_hour, self.last_hour)
-
-    @field_validator("first_hour", "last_hour", mode="before")
-    @classmethod
-    def _is_an_hour(cls, value: object) -> object:
-        for form in ("%Y-%m-%dT%H", "%Y-%m-%d %H", "%Y-%m-%dT%H:00", "%Y-%m-%d %H:00"):
-            try:
-                return datetime.strptime(str(value), form).replace(tzinfo=timezone.utc)
-            except ValueError:
-                continue
-        raise ValueError(f"{value} is no hour; write it in UTC like 2025-02-22T09")
-
-    @model_validator(mode="after")
-    def _is_a_range(self) -> RestateSettings:
-        if self.first_hour > self.last_hour:
-            raise ValueError("first_hour is later than last_hour")
-        return self
 
 
 class Restate(LakeRun[RestateSettings]):

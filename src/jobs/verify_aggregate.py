@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
-from typing import ClassVar
 
 from common.audit.findings import Verification
 from common.audit.verification import Audit, checked_tables
@@ -14,18 +13,8 @@ from common.errors import LakeDiffersError
 from common.marts.registry import gold_tables
 from common.run.command import run_command
 from common.run.job import Job, Run, Step
-from common.run.settings import LAKE_OPTIONS, Settings
+from common.run.settings import VerifySettings
 from common.words import counted
-
-
-class VerifySettings(Settings):
-    """The settings of verify_aggregate."""
-
-    offered: ClassVar[frozenset[str]] = LAKE_OPTIONS
-
-    @property
-    def writes(self) -> bool:
-        return False
 
 
 class VerifyAggregate(Run[VerifySettings]):

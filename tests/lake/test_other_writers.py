@@ -17,8 +17,9 @@ from common.contract import AGGREGATE, CUSTOMERS, RUNS, SALES
 from common.errors import LakeConflictError
 from common.lake.commit_note import CommitNote
 from common.lake.lake import Lake
+from common.run.configuration import load_settings
 from common.run.job import run_job
-from common.run.settings import Settings, load_settings
+from common.run.settings import LoadSettings
 from jobs import load_sales
 from support.batteries import Battery
 from support.lakes import Workbench, assert_equals_recompute
@@ -144,7 +145,7 @@ def test_overlapping_writers(bench: Workbench, schema: str, battery: Battery) ->
             "json": True,
             "max_rejected_share": 1,
         },
-        Settings,
+        LoadSettings,
     )
     for number in range(rounds):
         bench.sales(*[f"t{number}_{n},c1,p{n},1,1.00,2025-02-22 {n:02}:15:00" for n in range(3)])

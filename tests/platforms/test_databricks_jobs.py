@@ -12,7 +12,8 @@ import pytest
 from databricks.bundles.jobs import Job
 from setuptools.config.pyprojecttoml import read_configuration
 
-from common.run.settings import argument_parser, load_settings
+from common.run.arguments import argument_parser
+from common.run.configuration import load_settings
 from support.bundles import bundle, jobs, resolved, wrong_values
 from support.project import ROOT
 

@@ -337,8 +337,8 @@ def test_a_driver_on_kubernetes_has_its_packages_and_settings_with_it(platform: 
     prefix = "spark.kubernetes.driverEnv."
     given = {name.removeprefix(prefix): value for name, value in called.conf().items() if name.startswith(prefix)}
     script = (
-        "from common.run.settings import *; "
-        "s = load_settings({'env': 'cluster'}, Settings); print(s.lake, s.rules_path)"
+        "from common.run.configuration import load_settings; from common.run.settings import LoadSettings; "
+        "s = load_settings({'env': 'cluster'}, LoadSettings); print(s.lake, s.rules_path)"
     )
     (code,) = called.values("--py-files")
     sparks = [str(path) for path in (SPARK_HOME / "python" / "lib").glob("*.zip")]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from common.errors import ConfigError
 from common.ingest.rules import ESSENTIAL_RULES, load_rules
-from common.run.settings import Settings, load_settings
+from common.run.configuration import load_settings
+from common.run.settings import SETTINGS_BY_JOB, LoadSettings, Settings
 from support.project import ROOT
 
 CONF = ROOT / "conf"
@@ -25,19 +27,19 @@ def conf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_an_argument_wins_over_a_variable_and_a_variable_over_the_file(
     conf: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert load_settings({}, Settings).max_rejected_share == 0.1
+    assert load_settings({}, LoadSettings).max_rejected_share == 0.1
     monkeypatch.setenv("SALES_LAKEHOUSE_MAX_REJECTED_SHARE", "0.2")
     monkeypatch.setenv("MAX_REJECTED_SHARE", "0.9")
-    assert load_settings({}, Settings).max_rejected_share == 0.2
-    assert load_settings({"max_rejected_share": "0.3"}, Settings).max_rejected_share == 0.3
+    assert load_settings({}, LoadSettings).max_rejected_share == 0.2
+    assert load_settings({"max_rejected_share": "0.3"}, LoadSettings).max_rejected_share == 0.3
 
 
 def test_a_catalog_by_argument_replaces_a_folder_by_file_or_variable(
     conf: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SALES_LAKEHOUSE_LAKE", "elsewhere")
-    assert load_settings({}, Settings).lake == str(Path("elsewhere").absolute())
-    settings = load_settings({"catalog": "main", "schema": "sales"}, Settings)
+    assert load_settings({}, LoadSettings).lake == str(Path("elsewhere").absolute())
+    settings = load_settings({"catalog": "main", "schema": "sales"}, LoadSettings)
     assert (settings.lake, settings.catalog, settings.schema_) == (None, "main", "sales")
 
 
@@ -52,7 +54,7 @@ def test_a_catalog_by_argument_replaces_a_folder_by_file_or_variable(
     ],
 )
 def test_a_path_is_local_or_has_a_scheme(conf: Path, path: str, absolute: str) -> None:
-    assert load_settings({"lake": path}, Settings).lake == absolute
+    assert load_settings({"lake": path}, LoadSettings).lake == absolute
 
 
 @pytest.mark.parametrize(
@@ -76,33 +78,65 @@ def test_a_wrong_line_in_the_file_is_named(conf: Path, line: str, sentence: str)
     with (conf / "local.yml").open("a") as file:
         file.write(f"{line}\n")
     with pytest.raises(ConfigError) as error:
-        load_settings({}, Settings)
+        load_settings({}, LoadSettings)
     assert sentence in str(error.value)
 
 
 @pytest.mark.parametrize("name", ["lake", "transactions", "customers"])
 def test_credentials_in_a_place_are_refused_and_not_repeated(conf: Path, name: str) -> None:
     with pytest.raises(ConfigError, match=f"{name}: holds credentials") as error:
-        load_settings({name: "s3a://AKNAME:hush/hush@bucket/lake"}, Settings)
+        load_settings({name: "s3a://AKNAME:hush/hush@bucket/lake"}, LoadSettings)
     assert "hush" not in str(error.value)
     # The name of an account is none.
     place = "abfss://container@account.dfs.core.windows.net/lake"
-    assert getattr(load_settings({name: place}, Settings), name) == place
+    assert getattr(load_settings({name: place}, LoadSettings), name) == place
 
 
 def test_an_unknown_variable_is_named(conf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SALES_LAKEHOUSE_MAX_REJECTED", "0.1")
     with pytest.raises(ConfigError, match="SALES_LAKEHOUSE_MAX_REJECTED is no setting"):
-        load_settings({}, Settings)
+        load_settings({}, LoadSettings)
+
+
+def test_every_job_that_has_settings_is_known() -> None:
+    jobs = {path.stem for path in (CONF.parent / "src" / "jobs").glob("[a-z]*.py")} - {"make_sample"}
+    assert {job: import_module(f"jobs.{job}").JOB.settings for job in jobs} == SETTINGS_BY_JOB
+
+
+# What a job cannot do without.
+NEEDED = {
+    "forget_customer": {"customer_id": "c1"},
+    "restate": {"first_hour": "2025-02-22T09", "last_hour": "2025-02-22T09"},
+}
+
+
+@pytest.mark.parametrize(("job", "kind"), SETTINGS_BY_JOB.items())
+def test_a_setting_of_one_job_is_passed_over_by_the_others(
+    conf: Path, monkeypatch: pytest.MonkeyPatch, job: str, kind: type[Settings]
+) -> None:
+    with (conf / "local.yml").open("a") as file:
+        file.write("retain_hours: 200\n")
+    monkeypatch.setenv("SALES_LAKEHOUSE_CORRECTIONS", "fixes.csv")
+    settings = load_settings(NEEDED.get(job, {}), kind).model_dump()
+    assert settings.get("retain_hours") == (200 if job == "maintain" else None)
+    assert settings.get("corrections") == (str(Path("fixes.csv").absolute()) if job == "release_rejected" else None)
+
+
+def test_only_the_job_that_has_a_setting_checks_its_value(conf: Path) -> None:
+    with (conf / "local.yml").open("a") as file:
+        file.write("retain_hours: long\n")
+    load_settings({}, LoadSettings)
+    with pytest.raises(ConfigError, match="retain_hours"):
+        load_settings({}, SETTINGS_BY_JOB["maintain"])
 
 
 def test_the_environments_that_come_with_the_project_are_complete(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SALES_LAKEHOUSE_CONF_DIR", str(CONF))
-    assert load_settings({}, Settings).lake
+    assert load_settings({}, LoadSettings).lake
     with pytest.raises(ConfigError, match="placeholder that nobody filled in"):
-        load_settings({"env": "cluster"}, Settings)
+        load_settings({"env": "cluster"}, LoadSettings)
     paths = {"transactions": "s3a://b/t", "customers": "s3a://b/c"}
-    assert load_settings({"env": "cluster", **paths}, Settings).schema_ == "sales"
+    assert load_settings({"env": "cluster", **paths}, LoadSettings).schema_ == "sales"
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from common.run import input_size
-from common.run.settings import Settings
+from common.run.settings import LoadSettings
 
 LAST_RUN = 1_700_000_000
 
@@ -43,7 +43,7 @@ def test_the_bytes_that_a_run_has_to_read_are_those_since_the_last(
 ) -> None:
     path = transactions if "://" in transactions else str(arrived / transactions)
     lake = str(arrived / str(options.get("lake", "lake")))
-    settings = Settings(transactions=path, lake=lake, reload=bool(options.get("reload")))
+    settings = LoadSettings(transactions=path, lake=lake, reload=bool(options.get("reload")))
     assert input_size.bytes_to_read(settings) == expected
 
 

@@ -12,8 +12,10 @@ from pyspark.logger import PySparkLogger
 from pyspark.sql import SparkSession
 
 from common.errors import SalesLakehouseError
+from common.run.arguments import argument_parser
+from common.run.configuration import AnySettings, load_settings
 from common.run.job import Job, run_job
-from common.run.settings import TRACEBACK_VARIABLE, AnySettings, argument_parser, load_settings
+from common.run.settings import TRACEBACK_VARIABLE
 from common.spark.failures import condition_of, damaged_file, refusal_of
 
 # Names a file by which spark-submit.sh knows that a run did its work.

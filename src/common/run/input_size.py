@@ -16,7 +16,9 @@ from pathlib import Path
 from common.contract import RUNS
 from common.errors import SalesLakehouseError
 from common.lake.delta_log import commit_path, read_log
-from common.run.settings import Settings, argument_parser, load_settings
+from common.run.arguments import argument_parser
+from common.run.configuration import load_settings
+from common.run.settings import LoadSettings
 
 # Up to so many bytes of CSV, starting takes longer than reading; see docs/performance.md.
 SMALL_BYTES = 16 * 1024 * 1024
@@ -25,10 +27,10 @@ _UNPACKED = 8
 
 
 def main(argv: list[str]) -> int:
-    parser = argument_parser("load_sales", "", Settings)
+    parser = argument_parser("load_sales", "", LoadSettings)
     try:
         known, _ = parser.parse_known_args(argv)
-        settings = load_settings(vars(known), Settings)
+        settings = load_settings(vars(known), LoadSettings)
     except (SalesLakehouseError, argparse.ArgumentError, SystemExit):
         # The job itself will say what is wrong.
         print("large")
@@ -38,7 +40,7 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def bytes_to_read(settings: Settings) -> int | None:
+def bytes_to_read(settings: LoadSettings) -> int | None:
     """Bytes of CSV in files that have arrived since the last run on the lake; None where they cannot be told."""
     paths = [path for path in (settings.transactions, settings.customers) if path]
     if any("://" in path for path in paths):

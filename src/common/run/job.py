@@ -21,10 +21,10 @@ from common.lake.lake import Lake
 from common.lake.lock import lock_lake
 from common.marts.mart import pinned_inputs, refresh
 from common.marts.registry import marts_kept_by
+from common.run.configuration import AnySettings
 from common.run.console import Console, Report
 from common.run.record import record_run, versions_of_existing
 from common.run.report import RunReport
-from common.run.settings import AnySettings
 from common.spark.paths import is_on_this_disk
 from common.spark.session import check_session
 

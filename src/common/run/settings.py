@@ -1,84 +1,41 @@
-"""Settings of a run: conf/<env>.yml, overridden by SALES_LAKEHOUSE_* variables, overridden by arguments."""
+"""Every setting there is, and which job has it. One entry is its name, type, default, and what --help says of it.
+
+configuration.py finds the values, arguments.py is the command line, and a job takes its class from here.
+"""
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import os
-import re
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, TypeVar
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Annotated
 
-import yaml
-from pydantic import Field, ValidationError, field_validator, model_validator
-from pydantic_settings import (
-    BaseSettings,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-    YamlConfigSettingsSource,
-)
+from pydantic import Field, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
 
+from common.contract import HOUR
 from common.csv_files.dialect import Dialect
-from common.csv_files.encoding import canonical_encoding
-from common.errors import ConfigError
+from common.run.setting_types import Encoding, Hour, Place, Zone
+from common.spark.sql import range_condition
 
 PREFIX = "SALES_LAKEHOUSE_"
 CONF_DIR_VARIABLE = f"{PREFIX}CONF_DIR"
 TRACEBACK_VARIABLE = f"{PREFIX}TRACEBACK"
-# The options of every job; a job that reads files has those of reading besides.
-LAKE_OPTIONS = frozenset({"env", "lake", "catalog", "schema_", "json_"})
-READING_OPTIONS = frozenset({"source_time_zone", "encoding", "quality_rules"})
-
-AnySettings = TypeVar("AnySettings", bound="Settings")
 
 
 class Settings(BaseSettings):
-    """Every setting of a job, checked when it is loaded and frozen after. The descriptions are the jobs' --help.
+    """The settings that every job has, checked when they are loaded and frozen after."""
 
-    A job with settings of its own has a subclass. `offered` are the fields that are options of its command line; the
-    file and the variables may have all of them, since several jobs share these.
-    """
-
+    # The file and the variables are shared by all jobs: what is another job's is passed over here.
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_prefix_target="all", extra="forbid", frozen=True, populate_by_name=True
+        env_prefix=PREFIX, env_prefix_target="all", extra="ignore", frozen=True, populate_by_name=True
     )
 
-    offered: ClassVar[frozenset[str]] = (
-        LAKE_OPTIONS
-        | READING_OPTIONS
-        | {
-            "transactions",
-            "customers",
-            "max_rejected_share",
-            "dry_run",
-            "reload",
-        }
-    )
-
-    env: Annotated[str, Field(description="which conf/<ENV>.yml to use (default: local)")] = "local"
-    transactions: Annotated[str | None, Field(description="file, folder or glob of transactions CSV, plain or .gz")] = (
-        None
-    )
-    customers: Annotated[str | None, Field(description="file, folder or glob of customer CSV, plain or .gz")] = None
-    lake: Annotated[str | None, Field(description="folder of the tables (or --catalog and --schema)")] = None
-    catalog: Annotated[str | None, Field(description="catalog of the tables")] = None
-    schema_: Annotated[str | None, Field(alias="schema", description="schema of the tables in the catalog")] = None
-    max_rejected_share: Annotated[
-        float, Field(ge=0, le=1, description="refuse the run where more than this share of a feed's rows is rejected")
-    ] = 0.05
-    source_time_zone: Annotated[
-        str, Field(description="zone of times that come without an offset, such as Europe/Berlin")
-    ] = "UTC"
-    encoding: Annotated[str, Field(description="encoding of the CSV files, such as windows-1252")] = "utf-8"
-    quality_rules: Annotated[str | None, Field(description="file of quality rules (default: conf/quality.yml)")] = None
-    dry_run: Annotated[bool, Field(description="read and check everything, say what would change, write nothing")] = (
-        False
-    )
-    reload: Annotated[bool, Field(description="load all the files found, those that were loaded before too")] = False
-    json_: Annotated[
-        bool, Field(alias="json", description="print the report as one JSON object on standard output")
-    ] = False
+    env: Annotated[str, Field(description="which conf/<NAME>.yml to use")] = "local"
+    lake: Annotated[Place | None, Field(description="folder of the tables, or --schema instead")] = None
+    catalog: Annotated[str | None, Field(description="catalog of the schema")] = None
+    schema_: Annotated[str | None, Field(alias="schema", description="schema of the tables in a catalog")] = None
+    json_: Annotated[bool, Field(alias="json", description="print the report as one JSON object")] = False
 
     @field_validator("*", mode="before")
     @classmethod
@@ -88,34 +45,6 @@ class Settings(BaseSettings):
         if value == "":
             raise ValueError("is empty")
         return value
-
-    @field_validator("source_time_zone")
-    @classmethod
-    def _is_a_time_zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-            raise ValueError(f"{value} is no time zone; use a name such as Europe/Berlin or UTC") from error
-        return value
-
-    @field_validator("encoding")
-    @classmethod
-    def _is_an_encoding(cls, value: str) -> str:
-        try:
-            return canonical_encoding(value)
-        except ConfigError as error:
-            raise ValueError(str(error).removeprefix("encoding: ")) from error
-
-    @field_validator("transactions", "customers", "lake")
-    @classmethod
-    def _is_absolute(cls, value: str | None) -> str | None:
-        value = value and re.sub(r"^dbfs:/+", "dbfs:///", re.sub(r"^file:/+", "/", value))
-        if value and re.match(r"[\w+.-]+://[^@]*:[^@]*@", value):
-            # The value is not quoted: messages end up in logs.
-            raise ValueError("holds credentials, which belong into the environment; see docs/object-stores.md")
-        if value is None or "://" in value or value.startswith("/"):
-            return value if value is None or value == "/" else value.rstrip("/")
-        return os.path.abspath(value)
 
     @model_validator(mode="after")
     def _names_one_place(self) -> Settings:
@@ -139,15 +68,11 @@ class Settings(BaseSettings):
     @property
     def writes(self) -> bool:
         """Whether the run may change the lake."""
-        return not self.dry_run
-
-    @property
-    def dialect(self) -> Dialect:
-        return Dialect(self.encoding, self.source_time_zone)
+        return False
 
     @property
     def rules_path(self) -> Path:
-        return Path(self.quality_rules) if self.quality_rules else conf_dir() / "quality.yml"
+        return conf_dir() / "quality.yml"
 
     def hash(self) -> str:
         """SHA-256 of the settings and of the quality rules: two runs with the same one were told the same."""
@@ -156,80 +81,119 @@ class Settings(BaseSettings):
         return digest.hexdigest()
 
 
+class DryRunSettings(Settings):
+    """Of a job that writes unless it is told not to."""
+
+    dry_run: Annotated[bool, Field(description="check everything, say what would change, write nothing")] = False
+
+    @property
+    def writes(self) -> bool:
+        return not self.dry_run
+
+
+class ApplySettings(Settings):
+    """Of a job that writes only when it is told to."""
+
+    apply: Annotated[bool, Field(description="do it; without, only say what would change")] = False
+
+    @property
+    def writes(self) -> bool:
+        return self.apply
+
+
+class ReadingSettings(Settings):
+    """Of a job that reads CSV."""
+
+    source_time_zone: Annotated[
+        Zone,
+        Field(description="zone of times that come without an offset, such as Europe/Berlin"),
+    ] = "UTC"
+    encoding: Annotated[Encoding, Field(description="encoding of the CSV files, such as windows-1252")] = "utf-8"
+    quality_rules: Annotated[str | None, Field(description="file of quality rules (default: conf/quality.yml)")] = None
+
+    @property
+    def dialect(self) -> Dialect:
+        return Dialect(self.encoding, self.source_time_zone)
+
+    @property
+    def rules_path(self) -> Path:
+        return Path(self.quality_rules) if self.quality_rules else super().rules_path
+
+
+class LoadSettings(ReadingSettings, DryRunSettings):
+    transactions: Annotated[Place | None, Field(description="file, folder or glob of sales, plain or .gz")] = None
+    customers: Annotated[Place | None, Field(description="file, folder or glob of customers, plain or .gz")] = None
+    reload: Annotated[bool, Field(description="load all the files, those that were loaded before too")] = False
+    max_rejected_share: Annotated[
+        float,
+        Field(ge=0, le=1, description="refuse the run where more than this share of a feed's rows is rejected"),
+    ] = 0.05
+
+
+class GoldSettings(DryRunSettings):
+    pass
+
+
+class ForgetSettings(ApplySettings):
+    customer_id: Annotated[str, Field(description="CUSTOMER_ID of the person")]
+
+
+class MaintainSettings(DryRunSettings):
+    retain_hours: Annotated[
+        int,
+        Field(ge=168, description="how long versions stay readable that are no longer the newest"),
+    ] = 168
+
+
+class ReleaseSettings(ReadingSettings, DryRunSettings):
+    corrections: Annotated[
+        Place | None,
+        Field(description="CSV file of REJECTED_ID,CORRECTED_LINE: rows as they should have been"),
+    ] = None
+
+
+class RestateSettings(ReadingSettings, ApplySettings):
+    first_hour: Annotated[Hour, Field(description="first hour of the range in UTC, such as 2025-02-22T09")]
+    last_hour: Annotated[Hour, Field(description="last hour of the range in UTC; it belongs to the range")]
+    from_files: Annotated[
+        Place | None,
+        Field(description="file, folder or glob of all the sales of the range; others in it are removed"),
+    ] = None
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> RestateSettings:
+        if self.first_hour > self.last_hour:
+            raise ValueError("first_hour is later than last_hour")
+        return self
+
+    @property
+    def range(self) -> str:
+        """SQL that is true in the hours of the range."""
+        return range_condition(HOUR, self.first_hour, self.last_hour)
+
+
+class VerifySettings(Settings):
+    pass
+
+
+SETTINGS_BY_JOB: dict[str, type[Settings]] = {
+    "load_sales": LoadSettings,
+    "build_gold": GoldSettings,
+    "verify_aggregate": VerifySettings,
+    "maintain": MaintainSettings,
+    "release_rejected": ReleaseSettings,
+    "restate": RestateSettings,
+    "forget_customer": ForgetSettings,
+}
+
+
+def keys_of(kind: type[Settings]) -> list[str]:
+    """The settings of a job, as files, variables and arguments name them."""
+    return [info.alias or name for name, info in kind.model_fields.items()]
+
+
 def conf_dir() -> Path:
     """The folder of configuration: $SALES_LAKEHOUSE_CONF_DIR, or the one that a wheel holds, or conf/ beside src/."""
     in_wheel = Path(__file__).parents[1] / "conf"
     default = in_wheel if in_wheel.is_dir() else Path(__file__).parents[3] / "conf"
     return Path(os.environ.get(CONF_DIR_VARIABLE, default))
-
-
-def argument_parser(job: str, description: str, settings: type[Settings]) -> argparse.ArgumentParser:
-    """A parser with one long option per setting; what is not given stays out of the result."""
-    parser = argparse.ArgumentParser(
-        prog=f"./spark-submit.sh {job}",
-        description=description,
-        allow_abbrev=False,
-        argument_default=argparse.SUPPRESS,
-        epilog="Options of spark-submit itself (--master, --conf, ...) may stand among these. "
-        "Exit codes: 0 success, 1 failure, 2 bad usage or configuration, 3 data refused, 4 lake busy, "
-        "5 the lake is not what it should be (verify_aggregate).",
-    )
-    for name, info in settings.model_fields.items():
-        if name not in settings.offered:
-            continue
-        flag = "--" + (info.alias or name).replace("_", "-")
-        if info.annotation is bool:
-            parser.add_argument(flag, dest=info.alias or name, action="store_true", help=info.description)
-        else:
-            parser.add_argument(flag, dest=info.alias or name, metavar="X", help=info.description)
-    return parser
-
-
-def load_settings(arguments: dict[str, Any], kind: type[AnySettings]) -> AnySettings:
-    """Settings from the file of the environment, variables and arguments; raises ConfigError naming the key."""
-    env = arguments.get("env") or os.environ.get(f"{PREFIX}ENV") or "local"
-    _refuse_unknown_variables(kind)
-    path = conf_dir() / f"{env}.yml"
-    if "{{" in env or not path.is_file():
-        known = ", ".join(sorted(p.stem for p in conf_dir().glob("*.yml") if p.stem != "quality"))
-        raise ConfigError(f"env: there is no {path}; there are: {known or 'none'}.")
-    of_environment = type(
-        "SettingsOfEnvironment",
-        (kind,),
-        {"model_config": SettingsConfigDict(**{**kind.model_config, "yaml_file": path}), "__module__": __name__},
-    )
-    try:
-        settings: AnySettings = of_environment(**{**_other_place_cleared(arguments), **arguments})
-    except ValidationError as error:
-        problems = [f"{'.'.join(map(str, e['loc'])) or 'settings'}: {_reason(e)}" for e in error.errors()]
-        raise ConfigError(f"Wrong configuration ({path}, variables or arguments): {'; '.join(problems)}.") from error
-    except (yaml.YAMLError, OSError, ValueError, TypeError) as error:
-        raise ConfigError(f"{path} is no YAML file of keys and values: {error}") from error
-    return settings
-
-
-def _other_place_cleared(arguments: dict[str, Any]) -> dict[str, None]:
-    """A lake named by argument or variable replaces the catalog of the file, and the other way round."""
-    places = ("lake", "catalog", "schema")
-    by_argument = {name for name in places if name in arguments}
-    named = by_argument or {name for name in places if PREFIX + name.upper() in os.environ}
-    if named == {"lake"}:
-        return {"catalog": None, "schema": None}
-    if named and "lake" not in named:
-        return {"lake": None}
-    return {}
-
-
-def _reason(error: Any) -> str:
-    if error["type"] == "extra_forbidden":
-        return "there is no such setting"
-    return str(error["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
-
-
-def _refuse_unknown_variables(kind: type[Settings]) -> None:
-    known = {PREFIX + (info.alias or name).upper() for name, info in kind.model_fields.items()}
-    for variable in os.environ:
-        if variable.startswith(PREFIX) and variable not in known | {CONF_DIR_VARIABLE, TRACEBACK_VARIABLE}:
-            raise ConfigError(
-                f"The environment variable {variable} is no setting; known are {', '.join(sorted(known))}."
-            )

@@ -1,0 +1,55 @@
+"""The types that settings have beside Python's own: each checks its value, and says in words what is wrong with it."""
+
+from __future__ import annotations
+
+import os
+import re
+from datetime import datetime, timezone
+from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BeforeValidator
+
+from common.csv_files.encoding import canonical_encoding
+from common.errors import ConfigError
+
+
+def _whole_path(value: str) -> str:
+    value = re.sub(r"^dbfs:/+", "dbfs:///", re.sub(r"^file:/+", "/", value))
+    if re.match(r"[\w+.-]+://[^@]*:[^@]*@", value):
+        # The value is not quoted: messages end up in logs.
+        raise ValueError("holds credentials, which belong into the environment; see docs/object-stores.md")
+    if "://" in value or value.startswith("/"):
+        return value if value == "/" else value.rstrip("/")
+    return os.path.abspath(value)
+
+
+def _known_zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(f"{value} is no time zone; use a name such as Europe/Berlin or UTC") from error
+    return value
+
+
+def _known_encoding(value: str) -> str:
+    try:
+        return canonical_encoding(value)
+    except ConfigError as error:
+        raise ValueError(str(error).removeprefix("encoding: ")) from error
+
+
+def _hour_in_utc(value: object) -> datetime:
+    for form in ("%Y-%m-%dT%H", "%Y-%m-%d %H", "%Y-%m-%dT%H:00", "%Y-%m-%d %H:00"):
+        try:
+            return datetime.strptime(str(value), form).replace(tzinfo=timezone.utc)
+        except ValueError:
+            continue
+    raise ValueError(f"{value} is no hour; write it in UTC like 2025-02-22T09")
+
+
+# A path with all its folders, or with a scheme such as s3a://.
+Place = Annotated[str, AfterValidator(_whole_path)]
+Zone = Annotated[str, AfterValidator(_known_zone)]
+Encoding = Annotated[str, AfterValidator(_known_encoding)]
+Hour = Annotated[datetime, BeforeValidator(_hour_in_utc)]
