@@ -122,6 +122,22 @@ def test_a_setting_of_one_job_is_passed_over_by_the_others(
     assert settings.get("corrections") == (str(Path("fixes.csv").absolute()) if job == "release_rejected" else None)
 
 
+@pytest.mark.parametrize("job", NEEDED)
+def test_a_dry_run_by_variable_or_file_is_not_overruled_by_apply(
+    conf: Path, monkeypatch: pytest.MonkeyPatch, job: str
+) -> None:
+    arguments = {**NEEDED[job], "apply": True}
+    monkeypatch.setenv("SALES_LAKEHOUSE_DRY_RUN", "true")
+    with pytest.raises(ConfigError, match="apply and dry_run are both set"):
+        load_settings(arguments, SETTINGS_BY_JOB[job])
+    monkeypatch.delenv("SALES_LAKEHOUSE_DRY_RUN")
+    with (conf / "local.yml").open("a") as file:
+        file.write("dry_run: true\n")
+    with pytest.raises(ConfigError, match="apply and dry_run are both set"):
+        load_settings(arguments, SETTINGS_BY_JOB[job])
+    assert not load_settings(NEEDED[job], SETTINGS_BY_JOB[job]).writes
+
+
 def test_only_the_job_that_has_a_setting_checks_its_value(conf: Path) -> None:
     with (conf / "local.yml").open("a") as file:
         file.write("retain_hours: long\n")

@@ -95,6 +95,13 @@ class ApplySettings(Settings):
     """Of a job that writes only when it is told to."""
 
     apply: Annotated[bool, Field(description="do it; without, only say what would change")] = False
+    dry_run: Annotated[bool, Field(description="only say what would change; not together with --apply")] = False
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> ApplySettings:
+        if self.apply and self.dry_run:
+            raise ValueError("apply and dry_run are both set: take one back with --no-apply or --no-dry-run")
+        return self
 
     @property
     def writes(self) -> bool:
