@@ -9,6 +9,7 @@ import pytest
 
 from common.errors import ConfigError
 from common.ingest.rules import ESSENTIAL_RULES, load_rules
+from common.run.arguments import argument_parser
 from common.run.configuration import load_settings
 from common.run.settings import SETTINGS_BY_JOB, LoadSettings, Settings
 from support.project import ROOT
@@ -136,6 +137,23 @@ def test_a_dry_run_by_variable_or_file_is_not_overruled_by_apply(
     with pytest.raises(ConfigError, match="apply and dry_run are both set"):
         load_settings(arguments, SETTINGS_BY_JOB[job])
     assert not load_settings(NEEDED[job], SETTINGS_BY_JOB[job]).writes
+
+
+@pytest.mark.parametrize(
+    ("job", "key"),
+    [("load_sales", "dry_run"), ("load_sales", "reload"), ("build_gold", "json"), ("forget_customer", "apply")],
+)
+def test_an_argument_turns_off_what_a_file_turns_on(conf: Path, job: str, key: str) -> None:
+    with (conf / "local.yml").open("a") as file:
+        file.write(f"{key}: true\n")
+    kind = SETTINGS_BY_JOB[job]
+
+    def value_of(*arguments: str) -> object:
+        given = vars(argument_parser(job, "", kind).parse_args(arguments))
+        return load_settings({**NEEDED.get(job, {}), **given}, kind).model_dump(by_alias=True)[key]
+
+    option = key.replace("_", "-")
+    assert [value_of(), value_of(f"--no-{option}"), value_of(f"--no-{option}", f"--{option}")] == [True, False, True]
 
 
 def test_only_the_job_that_has_a_setting_checks_its_value(conf: Path) -> None:

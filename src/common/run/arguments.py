@@ -15,13 +15,16 @@ def argument_parser(job: str, description: str, settings: type[Settings]) -> arg
         allow_abbrev=False,
         argument_default=argparse.SUPPRESS,
         epilog="Options of spark-submit itself (--master, --conf, ...) may stand among these. "
+        "--no- before an option without a value turns it off where a file or a variable turns it on. "
         "Exit codes: 0 success, 1 failure, 2 bad usage or configuration, 3 data refused, 4 lake busy, "
         "5 the lake is not what it should be (verify_aggregate).",
     )
     for name, info in settings.model_fields.items():
-        flag = "--" + (info.alias or name).replace("_", "-")
+        key = info.alias or name
+        flag = key.replace("_", "-")
         if info.annotation is bool:
-            parser.add_argument(flag, dest=info.alias or name, action="store_true", help=info.description)
+            parser.add_argument(f"--{flag}", dest=key, action="store_true", help=info.description)
+            parser.add_argument(f"--no-{flag}", dest=key, action="store_false", help=argparse.SUPPRESS)
         else:
-            parser.add_argument(flag, dest=info.alias or name, metavar="X", help=info.description)
+            parser.add_argument(f"--{flag}", dest=key, metavar="X", help=info.description)
     return parser
