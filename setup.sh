@@ -33,6 +33,12 @@ setup_find_python() {
     setup_fail "Python 3.10 or newer is needed: apt-get install python3 python3-venv, or brew install python@3.12."
 }
 
+# The Python of .venv, or any that is new enough where that is not there yet.
+setup_any_python() {
+    SETUP_PYTHON="$setup_venv/bin/python"
+    [ -x "$SETUP_PYTHON" ] || SETUP_PYTHON=$(setup_find_python) || exit 2
+}
+
 setup_python() { # lock file
     local lock="$1" python
     local stamp="$setup_venv/installed-$lock"
@@ -172,8 +178,11 @@ setup_s3() {
 
 setup_all() { # lock file
     setup_python "$1"
-    SPARK_HOME=$("$setup_venv/bin/python" -I -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/pyspark
-    export SPARK_HOME PYSPARK_PYTHON="$setup_venv/bin/python" PYSPARK_DRIVER_PYTHON="$setup_venv/bin/python"
+    set -- "$setup_venv"/lib/python*/site-packages/pyspark
+    # Where .venv was made anew with another Python, there is more than one.
+    [ $# -eq 1 ] || set -- "$("$setup_venv/bin/python" -I -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/pyspark"
+    export SPARK_HOME="$1"
+    export PYSPARK_PYTHON="$setup_venv/bin/python" PYSPARK_DRIVER_PYTHON="$setup_venv/bin/python"
     setup_java
     setup_jars "$setup_home/conf/jars.lock" delta-jars
     DELTA_JARS="$SETUP_JARS"
@@ -183,6 +192,7 @@ setup_all() { # lock file
 }
 
 case "${1:-}" in
+--python) setup_any_python ;;
 "" | --s3) setup_all requirements.lock ;;
 --dev) setup_all requirements-dev.lock ;;
 requirements*.lock) setup_all "$1" ;;

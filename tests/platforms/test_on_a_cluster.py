@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from common.start.cluster_archive import PACKAGES, with_dependencies
 
-from common.run.cluster_archive import PACKAGES, with_dependencies
 from jobs import make_sample
 from support.clusters import Cluster, Server, standalone, wait_until, without_ours, yarn, yarn_printed
 from support.killing import Rows, assert_same, contents, deliver_the_first, deliver_the_rest, versions

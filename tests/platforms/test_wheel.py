@@ -91,7 +91,7 @@ def test_the_wheel_holds_our_two_packages_with_their_settings_and_nothing_else(w
     names = zipfile.ZipFile(wheel).namelist()
     top = {name.partition("/")[0] for name in names}
     assert top == {"common", "jobs", "sales_lakehouse-0.1.0.dist-info"}
-    modules = {str(path.relative_to(ROOT / "src")) for path in (ROOT / "src").glob("*/*.py")}
+    modules = {str(path.relative_to(ROOT / "src")) for path in (ROOT / "src").rglob("*.py")}
     settings = {f"common/conf/{path.name}" for path in (ROOT / "conf").glob("*.yml")}
     assert {name for name in names if not name.startswith("sales_lakehouse")} == modules | settings
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -57,6 +58,34 @@ def test_a_mistake_is_named_before_spark_starts(arguments: list[str], sentence: 
     assert sentence in failed.stderr
 
 
+def test_help_and_the_version_are_the_first_things_that_are_asked_for(tmp_path: Path) -> None:
+    for arguments in (["--help"], ["help"], ["-h"]):
+        asked = submit(*arguments, folder=tmp_path)
+        assert asked.returncode == 0, asked.stderr
+        assert all(re.search(rf"^  {job} +[A-Z]", asked.stdout, re.MULTILINE) for job in JOBS)
+    assert submit("help", "restate", folder=tmp_path).stdout == submit("restate", "--help", folder=tmp_path).stdout
+    assert submit("--version", folder=tmp_path).stdout == "0.1.0\n"
+
+
+def test_code_in_the_current_folder_is_not_run(tmp_path: Path) -> None:
+    """A folder of data may hold a yaml.py. What is planted here would say that it has run."""
+    needed = ["yaml", "rich", "pydantic", "pydantic_settings", "pyspark", "common", "jobs", "hashlib", "zipfile", "re"]
+    for name in needed:
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('planted code has run')\n")
+    (tmp_path / "plain.conf").touch()
+    there = {path.name for path in tmp_path.iterdir()}
+    for arguments in (["--version"], ["load_sales", "--help"], ["make_sample", "--folder=sample"]):
+        done = submit(*arguments, folder=tmp_path)
+        assert done.returncode == 0, done.stdout + done.stderr
+    # Down to the start of Spark, with the input looked at, and with all that travels to a cluster packed.
+    feeds = ["--transactions=sample/transactions.csv", "--customers=sample/customer.csv", "--lake=lake", "--dry-run"]
+    done = submit(*feeds, folder=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    elsewhere = ["--env=cluster", "--master=nowhere://", "--deploy-mode=cluster", "--lake=/lake"]
+    assert "planted" not in str(submit(*elsewhere, folder=tmp_path))
+    assert {path.name for path in tmp_path.iterdir()} == there | {"sample"}
+
+
 def test_an_unknown_option_is_refused_through_spark_submit_with_its_exit_code(tmp_path: Path) -> None:
     failed = submit("--env=local", "--master", "local[1]", "--no-such-option", "--lake", "lake", folder=tmp_path)
     assert failed.returncode == 2
@@ -101,7 +130,8 @@ def test_the_first_command_makes_a_lake_and_the_second_changes_nothing(tmp_path:
     assert json.loads(second.stdout)["changed_nothing"]
     assert arrow(str(folder / "lake" / "sales_data_partitioned")).num_rows == 5000
     assert {path.name for path in folder.iterdir()} == {"data", "lake"}
-    # With the settings of large runs, of which Java would say on standard output what it has read.
+    # Nothing is named here either: it is the lake of the sample. With the settings of large runs, of which Java would
+    # say on standard output what it has read.
     verified = submit("verify_aggregate", "--json", folder=folder)
     assert verified.returncode == 0, verified.stdout
     assert json.loads(verified.stdout)["findings"] == []

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from common.run import input_size
 from common.run.settings import LoadSettings
+from common.start import input_size
 
 LAST_RUN = 1_700_000_000
 
@@ -47,12 +47,8 @@ def test_the_bytes_that_a_run_has_to_read_are_those_since_the_last(
     assert input_size.bytes_to_read(settings) == expected
 
 
-def test_a_few_bytes_are_small_and_what_cannot_be_told_is_large(
-    arrived: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_few_bytes_are_small_and_what_cannot_be_told_is_large(arrived: Path) -> None:
     here = [f"--lake={arrived / 'lake'}", f"--customers={arrived / 'sales'}"]
-    for transactions, expected in ((str(arrived / "sales"), "small"), ("s3a://bucket/sales", "large")):
-        assert input_size.main([f"--transactions={transactions}", *here]) == 0
-        assert capsys.readouterr().out.strip() == expected
-    assert input_size.main(["--no-such-option", "--env=none"]) == 0
-    assert capsys.readouterr().out.strip() == "large"
+    assert input_size.is_small([f"--transactions={arrived / 'sales'}", *here])
+    assert not input_size.is_small(["--transactions=s3a://bucket/sales", *here])
+    assert not input_size.is_small(["--no-such-option", "--env=none"])

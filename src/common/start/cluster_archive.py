@@ -1,8 +1,6 @@
 """What a driver on a cluster needs besides Spark, as one archive: our Python packages, and the configuration.
 
-    python -m common.run.cluster_archive ARCHIVE CONF_DIR
-
-Spark unpacks the archive on the cluster: `packages` belongs on the PYTHONPATH, `conf` holds the files of CONF_DIR. Some
+Spark unpacks the archive on the cluster: `packages` belongs on the PYTHONPATH, `conf` holds the configuration. Some
 packages are made for one version of Python and one kind of machine, which have to be those of the cluster.
 """
 
@@ -10,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 import zipfile
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
@@ -57,7 +54,3 @@ def _name_of(requirement: str) -> str | None:
     name, _, marker = requirement.partition(";")
     named = re.match(r"[\w.-]+", name)
     return named.group() if named and "extra" not in marker else None
-
-
-if __name__ == "__main__":
-    pack(Path(sys.argv[1]), Path(sys.argv[2]))

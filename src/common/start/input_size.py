@@ -1,7 +1,5 @@
-"""How much a run of load_sales has to read, estimated before Spark starts: small or large. Settings are chosen by it. A
-guess that is wrong costs time and nothing else.
-
-    python -m common.run.input_size OPTIONS
+"""How much a run of load_sales has to read, estimated before Spark starts, so that settings are chosen by it. A wrong
+guess costs time and nothing else.
 """
 
 from __future__ import annotations
@@ -9,8 +7,7 @@ from __future__ import annotations
 import argparse
 import glob
 import os
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from common.contract import RUNS
@@ -26,18 +23,16 @@ SMALL_BYTES = 16 * 1024 * 1024
 _UNPACKED = 8
 
 
-def main(argv: list[str]) -> int:
+def is_small(options: Sequence[str]) -> bool:
+    """Whether load_sales with these options has little to read; False where that cannot be told."""
     parser = argument_parser("load_sales", "", LoadSettings)
     try:
-        known, _ = parser.parse_known_args(argv)
-        settings = load_settings(vars(known), LoadSettings)
-    except (SalesLakehouseError, argparse.ArgumentError, SystemExit):
+        known, _ = parser.parse_known_args(list(options))
+        size = bytes_to_read(load_settings(vars(known), LoadSettings))
+    except (SalesLakehouseError, OSError, argparse.ArgumentError, SystemExit):
         # The job itself will say what is wrong.
-        print("large")
-        return 0
-    size = bytes_to_read(settings)
-    print("small" if size is not None and size <= SMALL_BYTES else "large")
-    return 0
+        return False
+    return size is not None and size <= SMALL_BYTES
 
 
 def bytes_to_read(settings: LoadSettings) -> int | None:
@@ -66,7 +61,3 @@ def _last_run(lake: str) -> float:
     """When the last run on a local lake recorded itself, 0 where there was none or the lake is elsewhere."""
     log = None if "://" in lake else read_log(Path(lake) / RUNS.name / "_delta_log")
     return commit_path(log.folder, log.commits[-1]).stat().st_mtime if log and log.commits else 0.0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

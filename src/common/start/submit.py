@@ -1,0 +1,195 @@
+"""How a run is started: ./spark-submit.sh hands its arguments to `main`, which prints the command to run.
+
+What it prints is for bash, each word ended by NUL: variables, NAME=VALUE to set and NAME to take away, then an empty
+word, then the command. Only the standard library is imported, unless the input has to be
+looked at or packages have to be packed.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import zlib
+from collections.abc import Sequence
+from contextlib import redirect_stderr, suppress
+from dataclasses import replace
+from pathlib import Path
+
+from common.start.command_line import (
+    CommandLine,
+    UsageError,
+    check_not_beside_the_sample,
+    help_of,
+    jobs_in,
+    must_make_sample,
+    names_nothing,
+    on_the_sample,
+    parse,
+    version_in,
+)
+from common.start.spark_options import (
+    Host,
+    Options,
+    Target,
+    delta_jars,
+    s3_options,
+    settings_for_the_work,
+    target_of,
+    uses_s3,
+    what_travels,
+)
+
+_HELP, _VERSION = ("help", "--help", "-h"), ("--version",)
+_USAGE = 2
+
+
+def main(argv: Sequence[str]) -> int:
+    """Print the command for `HOME PID SPARK_HOME PYSPARK_PYTHON ARGUMENTS...`; returns an exit code.
+
+    The middle two are the platform's own, or empty. Where the arguments ask for help alone, that is what is printed.
+    """
+    home, pid, platform_spark, platform_python, *arguments = argv
+    host = Host(Path(home), dict(os.environ), platform_spark, platform_python, int(pid))
+    jobs = host.home / "src" / "jobs"
+    try:
+        if arguments[:1] and arguments[0] in _HELP:
+            print(help_of(jobs_in(jobs)), end="")
+            return 0
+        if arguments[:1] and arguments[0] in _VERSION:
+            print(version_in(host.home / "pyproject.toml"))
+            return 0
+        line = parse(arguments, host.environment, sorted(path.stem for path in jobs.glob("[a-z]*.py")))
+        variables: dict[str, str | None] = {}
+        if line.wants_help:
+            command = [host.variable("PYSPARK_PYTHON"), _job(line, host), "--help"]
+        elif line.job == "make_sample":
+            command = [host.variable("PYSPARK_PYTHON"), _job(line, host), *line.job_options]
+        else:
+            line = _with_sample(line, host)
+            options, command = decide(line, host)
+            variables = options.variables
+    except UsageError as error:
+        print(f"spark-submit.sh: {error}", file=sys.stderr)
+        return _USAGE
+    except subprocess.CalledProcessError as error:
+        # What was called has said what is wrong.
+        return error.returncode
+    changes = [name if value is None else f"{name}={value}" for name, value in variables.items()]
+    sys.stdout.buffer.write(b"".join(os.fsencode(word) + b"\0" for word in [*changes, "", *command]))
+    sys.stdout.flush()
+    return 0
+
+
+def decide(line: CommandLine, host: Host) -> tuple[Options, list[str]]:
+    """The variables and the command that run the job. What has to travel is packed into .venv on the way, and what
+    s3a:// needs is fetched. Raises UsageError where the run cannot go where it is sent.
+    """
+    target = target_of(line, host)
+    target = replace(target, jars=tuple(delta_jars(target, host)))
+    has_s3 = uses_s3(line, host, target)
+    if has_s3:
+        target = replace(target, jars=(*target.jars, *_s3_jars(host, target)))
+    options = Options(target)
+    options.variables.update(_variables(host, target))
+    is_small = target.is_here and not target.is_named and line.job == "load_sales" and _is_small(line)
+    settings_for_the_work(options, host, class_archive(host, target), is_small=is_small)
+    code, driver = (host.home / ".venv" / name for name in ("sales_lakehouse.zip", "sales_lakehouse-driver.zip"))
+    what_travels(options, line, host, code, driver)
+    if not target.is_here:
+        pack_code(code, host.home / "src")
+    if target.driver_is_elsewhere:
+        from common.start.cluster_archive import pack
+
+        pack(driver, Path(host.conf_dir))
+    if has_s3:
+        s3_options(options, host)
+    submit = f"{target.platform_spark or host.variable('SPARK_HOME')}/bin/spark-submit"
+    return options, [submit, *options.words, *line.spark_options, _job(line, host), *line.job_options]
+
+
+def _job(line: CommandLine, host: Host) -> str:
+    return f"{host.home}/src/jobs/{line.job}.py"
+
+
+def _variables(host: Host, target: Target) -> dict[str, str | None]:
+    if target.platform_spark:
+        return {"SPARK_HOME": target.platform_spark}
+    return {"SPARK_CONF_DIR": host.variable("SPARK_CONF_DIR") or f"{host.home}/conf"}
+
+
+def _with_sample(line: CommandLine, host: Host) -> CommandLine:
+    """The job as it is asked for, or on the sample where nothing is named; the sample is made where it is not there."""
+    settings = Path(host.conf_dir, "local.yml")
+    text = settings.read_text(encoding="utf-8", errors="replace") if settings.is_file() else ""
+    if not names_nothing(line, host.environment, text):
+        check_not_beside_the_sample(line, host.environment, Path())
+        return line
+    if must_make_sample(line, host.environment, Path()):
+        make = [host.variable("PYSPARK_PYTHON"), f"{host.home}/src/jobs/make_sample.py", "--folder", "data"]
+        subprocess.run(make, check=True, stdout=sys.stderr)
+    return on_the_sample(line)
+
+
+def _is_small(line: CommandLine) -> bool:
+    """Whether starting takes longer than reading what has arrived."""
+    from common.start.input_size import is_small
+
+    with Path(os.devnull).open("w") as nowhere, redirect_stderr(nowhere):
+        return is_small(line.job_options)
+
+
+def _s3_jars(host: Host, target: Target) -> list[str]:
+    """Fetch what s3a:// needs, where it is not there yet. Clusters bring Hadoop's connector in their own version, and
+    are given the log store.
+    """
+    script = 'source "$1/setup.sh" --s3 >&2 && printf "%s\\0%s" "$S3_JARS" "$S3_LOG_STORE"'
+    done = subprocess.run(["bash", "-c", script, "bash", str(host.home)], check=True, stdout=subprocess.PIPE)
+    connector, log_store = os.fsdecode(done.stdout).split("\0")
+    return [*(connector.split(",") if target.is_here else []), log_store]
+
+
+def class_archive(host: Host, target: Target) -> Path:
+    """Where the classes of Spark are kept for this Java and these JARs, in .venv. What runs have left there since is
+    taken over, if they did their work: only such a run has seen the classes that it takes.
+    """
+    release = Path(host.variable("JAVA_HOME"), "release")
+    locks = [host.home / "conf" / "jars.lock", host.home / "requirements.lock"]
+    texts = [path.read_bytes() for path in (release, *locks) if path.is_file()]
+    key = zlib.crc32(b"".join([*texts, os.fsencode(" ".join([host.variable("LOCAL_FILES"), *target.jars]))]))
+    archive = host.home / ".venv" / f"classes-{key:08x}.jsa"
+    for unfinished in archive.parent.glob(f"{archive.name}.*[0-9]"):
+        # Written by the process of that number, unless it is still at it.
+        if _is_alive(int(unfinished.suffix[1:])):
+            continue
+        whole = unfinished.with_name(f"{unfinished.name}.whole")
+        with suppress(FileNotFoundError):
+            if whole.exists():
+                unfinished.replace(archive)
+            unfinished.unlink(missing_ok=True)
+            whole.unlink(missing_ok=True)
+    (archive.parent / "no-conf").mkdir(exist_ok=True)
+    return archive
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def pack_code(archive: Path, source: Path) -> None:
+    """Write our packages as an archive; one that another process reads meanwhile stays whole."""
+    import zipfile
+
+    unfinished = archive.with_name(f"{archive.name}.{os.getpid()}")
+    with zipfile.ZipFile(unfinished, "w") as packed:
+        for package in ("common", "jobs"):
+            for file in sorted((source / package).rglob("*")):
+                if file.is_file() and "__pycache__" not in file.parts:
+                    packed.write(file, str(file.relative_to(source)))
+    unfinished.replace(archive)
