@@ -3,12 +3,14 @@
 # JARs with their checksums, and what is compiled from src/scala. Finds a Java. Run it by itself, or source it for the variables
 # it exports.
 #
-#   ./setup.sh         what the jobs need
-#   ./setup.sh --dev   what the tests need besides
-#   ./setup.sh --s3    what the jobs need for s3a:// besides; spark-submit.sh does that where it is needed
+#   ./setup.sh           what the jobs need
+#   ./setup.sh --query   what reading the tables without Spark needs: DuckDB, deltalake and pandas
+#   ./setup.sh --dev     what the tests need besides
+#   ./setup.sh --s3      what the jobs need for s3a:// besides; spark-submit.sh does that where it is needed
 #
-# Nothing is fetched where all is there. INSTALL_JAVA=yes answers the question that is asked where there is no Java.
-# IVY_SETTINGS names an Ivy settings file where the JARs are to come from a mirror; pip has PIP_INDEX_URL for its own.
+# Nothing is fetched where all is there. Of several commands that find something missing, one sets up and the others wait.
+# INSTALL_JAVA=yes answers the question that is asked where there is no Java. IVY_SETTINGS names an Ivy settings file where
+# the JARs are to come from a mirror; pip has PIP_INDEX_URL for its own.
 
 setup_home=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 setup_venv="$setup_home/.venv"
@@ -19,13 +21,13 @@ setup_fail() {
 }
 
 setup_checksum() { # file
-    "$setup_venv/bin/python" -c 'import hashlib, sys; print(hashlib.sha256(open(sys.argv[1], "rb").read()).hexdigest())' "$1"
+    "$setup_venv/bin/python" -I -c 'import hashlib, sys; print(hashlib.sha256(open(sys.argv[1], "rb").read()).hexdigest())' "$1"
 }
 
 setup_find_python() {
     local candidate
     for candidate in "${PYTHON:-python3}" python3.12 python3.13 python3.11 python3.10; do
-        if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then
+        if "$candidate" -I -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then
             echo "$candidate"
             return
         fi
@@ -39,20 +41,55 @@ setup_any_python() {
     [ -x "$SETUP_PYTHON" ] || SETUP_PYTHON=$(setup_find_python) || exit 2
 }
 
-setup_python() { # lock file
+# Run a command while no other process sets up this checkout. The lock is the kernel's, on a file that this shell and what it
+# starts have open: it ends with the last of them, however that ends. macOS has no flock command, and every Python has flock.
+setup_under_lock() { # command
+    mkdir -p "$setup_venv" || setup_fail "$setup_venv cannot be written."
+    {
+        setup_lock
+        "$@"
+    } 8>"$setup_venv/setup.lock"
+}
+
+setup_lock() {
+    setup_any_python
+    "$SETUP_PYTHON" -I -c '
+import fcntl, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+try:
+    fcntl.flock(8, fcntl.LOCK_EX | fcntl.LOCK_NB)
+except BlockingIOError:
+    print("setup: another command is setting up this folder; waiting for it", file=sys.stderr, flush=True)
+    fcntl.flock(8, fcntl.LOCK_EX)
+except OSError as error:
+    print(f"setup: going on without a lock, which this disk does not have: {error}", file=sys.stderr)' || exit
+}
+
+setup_has_packages() { # lock file
+    local held
+    # The lock of the tests holds all that the others do.
+    for held in "$1" requirements-dev.lock; do
+        ! cmp -s "$setup_home/$held" "$setup_venv/installed-$held" || return 0
+    done
+    return 1
+}
+
+setup_packages() { # lock file
     local lock="$1" python
     local stamp="$setup_venv/installed-$lock"
-    # The lock of the tests holds all that the jobs need.
-    if cmp -s "$setup_home/$lock" "$stamp" || { [ "$lock" = requirements.lock ] && cmp -s "$setup_home/requirements-dev.lock" "$setup_venv/installed-requirements-dev.lock"; }; then
-        return
-    fi
+    ! setup_has_packages "$lock" || return 0
     python=$(setup_find_python) || exit 2
-    echo "setup: installing Python packages into .venv (once, some minutes)" >&2
-    "$python" -m venv "$setup_venv" ||
+    echo "setup: installing the Python packages of $lock into .venv (once, some minutes)" >&2
+    "$python" -I -m venv "$setup_venv" ||
         setup_fail "Python cannot make an environment: apt-get install python3-venv (on Debian and Ubuntu)."
-    "$setup_venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$setup_home/$lock" ||
+    "$setup_venv/bin/python" -I -m pip install --quiet --disable-pip-version-check --require-hashes -r "$setup_home/$lock" ||
         setup_fail "the Python packages of $lock could not be installed; the lines above say why. Run again to go on."
-    cp "$setup_home/$lock" "$stamp"
+    setup_write "$stamp" <"$setup_home/$lock"
+}
+
+# A file that is whole or not there, from standard input.
+setup_write() { # file
+    { cat >"$1.$$" && mv -f "$1.$$" "$1"; } || setup_fail "$1 cannot be written."
 }
 
 setup_is_java() { # home: a Java that Spark 4 runs on
@@ -61,20 +98,20 @@ setup_is_java() { # home: a Java that Spark 4 runs on
 }
 
 # What was found before is not looked for again: starting Java three times takes a quarter of a second.
+setup_has_java() {
+    local known="" home=""
+    setup_asked_java="${JAVA_HOME:-} $(command -v java || true)"
+    [ -f "$setup_venv/java-home" ] || return 1
+    { IFS= read -r known && IFS= read -r home; } <"$setup_venv/java-home" || true
+    # JAVA_HOME is that home where this has run before, in this shell or in the one that started it.
+    if [ ! -x "$home/bin/java" ] || { [ "$known" != "$setup_asked_java" ] && [ "${JAVA_HOME:-}" != "$home" ]; }; then return 1; fi
+    export JAVA_HOME="$home"
+}
+
 setup_java() {
-    local asked known home=""
-    local stamp="$setup_venv/java-home"
-    asked="${JAVA_HOME:-} $(command -v java || true)"
-    if [ -f "$stamp" ]; then
-        { IFS= read -r known && IFS= read -r home; } <"$stamp" || true
-        if [ "$known" = "$asked" ] && [ -x "$home/bin/java" ]; then
-            export JAVA_HOME="$home"
-            return
-        fi
-    fi
+    ! setup_has_java || return 0
     setup_find_java
-    printf '%s\n%s\n' "$asked" "$JAVA_HOME" >"$stamp.$$"
-    mv "$stamp.$$" "$stamp"
+    printf '%s\n%s\n' "$setup_asked_java" "$JAVA_HOME" | setup_write "$setup_venv/java-home" || exit
 }
 
 setup_find_java() {
@@ -97,12 +134,14 @@ setup_find_java() {
     fi
     case "$answer" in
     y | Y | yes | YES | true | 1)
-        "$setup_venv/bin/python" -c '
+        rm -rf "$setup_venv/java.new"
+        mkdir -p "$setup_venv/java"
+        { "$setup_venv/bin/python" -I -c '
 import sys, jdk
 try:
     jdk.install("17", path=sys.argv[1])
 except (jdk.JdkError, OSError) as error:
-    sys.exit(f"setup: {error}")' "$setup_venv/java" ||
+    sys.exit(f"setup: {error}")' "$setup_venv/java.new" && mv "$setup_venv"/java.new/* "$setup_venv/java/"; } ||
             setup_fail "no JDK could be downloaded; install one: apt-get install openjdk-17-jre-headless, or brew install openjdk@17."
         INSTALL_JAVA=no setup_find_java
         ;;
@@ -113,25 +152,29 @@ except (jdk.JdkError, OSError) as error:
     esac
 }
 
-# The JARs of a lock, each fetched where it is not in the folder yet; SETUP_JARS names them, with commas.
-setup_jars() { # lock file, folder in .venv
-    local group artifact version expected found missing jar
-    local lock="$1" folder="$setup_venv/$2"
-    local spark_jars="$SPARK_HOME/jars"
-    SETUP_JARS=""
-    missing=""
+# Whether the JARs of a lock are in a folder of .venv; SETUP_JARS names them, with commas.
+setup_has_jars() { # lock file, folder
+    local group artifact version expected jar
+    SETUP_JARS="" setup_missing=""
     while read -r group artifact version expected; do
         case "$group" in "" | \#*) continue ;; esac
-        jar="$folder/$artifact-$version.jar"
+        jar="$setup_venv/$2/$artifact-$version.jar"
         SETUP_JARS="$SETUP_JARS${SETUP_JARS:+,}$jar"
-        [ -f "$jar" ] || missing="$missing<dependency org='$group' name='$artifact' rev='$version' conf='default->master'/>"
-    done <"$lock"
-    [ -n "$missing" ] || return 0
+        [ -f "$jar" ] || setup_missing="$setup_missing<dependency org='$group' name='$artifact' rev='$version' conf='default->master'/>"
+    done <"$1"
+    [ -z "$setup_missing" ]
+}
+
+# Fetch those that are missing.
+setup_jars() { # lock file, folder
+    local group artifact version expected found jar
+    local lock="$1" folder="$setup_venv/$2" spark_jars="$SPARK_HOME/jars"
+    ! setup_has_jars "$1" "$2" || return 0
     echo "setup: fetching the JARs of ${lock#"$setup_home/"}" >&2
     mkdir -p "$folder"
     # Ivy comes with Spark, and finds the JARs where Spark itself would.
     # It runs inside the folder, since brackets in a path would mean something to it.
-    echo "<ivy-module version='2.0'><info organisation='setup' module='jars'/><configurations><conf name='default'/></configurations><dependencies>$missing</dependencies></ivy-module>" >"$folder/ivy.xml"
+    echo "<ivy-module version='2.0'><info organisation='setup' module='jars'/><configurations><conf name='default'/></configurations><dependencies>$setup_missing</dependencies></ivy-module>" >"$folder/ivy.xml"
     (cd "$folder" && "$JAVA_HOME/bin/java" -cp "$spark_jars/*" org.apache.ivy.Main \
         ${IVY_SETTINGS:+-settings "$IVY_SETTINGS"} -cache ivy -ivy ivy.xml -confs default \
         -retrieve "[artifact]-[revision].[ext].new" >ivy.log 2>&1) ||
@@ -151,13 +194,18 @@ setup_jars() { # lock file, folder in .venv
     rm -rf "$folder/ivy" "$folder/ivy.xml" "$folder/ivy.log"
 }
 
-# What Hadoop and Delta lack, compiled once by the compiler that comes with Spark; SETUP_COMPILED names the JAR.
-setup_compiled() { # name of the source in src/scala
-    local source="$setup_home/src/scala/$1.scala"
-    local key classpath
-    key=$(cat "$source" "$setup_home/conf/jars.lock" "$setup_home/requirements.lock" | cksum | tr -d ' ')
+# Whether a source in src/scala is compiled; SETUP_COMPILED names the JAR.
+setup_has_compiled() { # name
+    local key
+    key=$(cat "$setup_home/src/scala/$1.scala" "$setup_home/conf/jars.lock" "$setup_home/requirements.lock" | cksum | tr -d ' ')
     SETUP_COMPILED="$setup_venv/compiled/$1-$key.jar"
-    [ ! -f "$SETUP_COMPILED" ] || return 0
+    [ -f "$SETUP_COMPILED" ]
+}
+
+# What Hadoop and Delta lack, compiled by the compiler that comes with Spark.
+setup_compiled() { # name
+    local source="$setup_home/src/scala/$1.scala" classpath
+    ! setup_has_compiled "$1" || return 0
     echo "setup: compiling src/scala/$1.scala (once)" >&2
     mkdir -p "$setup_venv/compiled"
     classpath=$(printf '%s:' "$SPARK_HOME"/jars/hadoop-client-api-*.jar "$SPARK_HOME"/jars/scala-library-*.jar "$setup_venv"/delta-jars/delta-storage-*.jar)
@@ -169,33 +217,48 @@ setup_compiled() { # name of the source in src/scala
 
 # What s3a:// needs: S3_JARS, and S3_LOG_STORE.
 setup_s3() {
+    if ! { setup_has_jars "$setup_home/conf/jars-s3.lock" s3-jars && setup_has_compiled ConditionalPutLogStore; }; then
+        setup_under_lock setup_install_s3
+    fi
+    setup_has_jars "$setup_home/conf/jars-s3.lock" s3-jars
+    setup_has_compiled ConditionalPutLogStore
+    export S3_JARS="$SETUP_JARS" S3_LOG_STORE="$SETUP_COMPILED"
+}
+
+setup_install_s3() {
     setup_jars "$setup_home/conf/jars-s3.lock" s3-jars
-    S3_JARS="$SETUP_JARS"
     setup_compiled ConditionalPutLogStore
-    S3_LOG_STORE="$SETUP_COMPILED"
-    export S3_JARS S3_LOG_STORE
 }
 
 setup_all() { # lock file
-    setup_python "$1"
+    if ! { setup_has_packages "$1" && setup_has_java && setup_has_jars "$setup_home/conf/jars.lock" delta-jars && setup_has_compiled LocalFiles; }; then
+        setup_under_lock setup_install "$1"
+    fi
+    setup_variables
+    export DELTA_JARS="$SETUP_JARS" LOCAL_FILES="$SETUP_COMPILED"
+}
+
+setup_install() { # lock file
+    setup_packages "$1"
+    setup_variables
+    setup_java
+    setup_jars "$setup_home/conf/jars.lock" delta-jars
+    setup_compiled LocalFiles
+}
+
+setup_variables() {
     set -- "$setup_venv"/lib/python*/site-packages/pyspark
     # Where .venv was made anew with another Python, there is more than one.
     [ $# -eq 1 ] || set -- "$("$setup_venv/bin/python" -I -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/pyspark"
-    export SPARK_HOME="$1"
-    export PYSPARK_PYTHON="$setup_venv/bin/python" PYSPARK_DRIVER_PYTHON="$setup_venv/bin/python"
-    setup_java
-    setup_jars "$setup_home/conf/jars.lock" delta-jars
-    DELTA_JARS="$SETUP_JARS"
-    setup_compiled LocalFiles
-    LOCAL_FILES="$SETUP_COMPILED"
-    export DELTA_JARS LOCAL_FILES
+    export SPARK_HOME="$1" PYSPARK_PYTHON="$setup_venv/bin/python" PYSPARK_DRIVER_PYTHON="$setup_venv/bin/python"
 }
 
 case "${1:-}" in
 --python) setup_any_python ;;
+--query) setup_has_packages requirements-query.lock || setup_under_lock setup_packages requirements-query.lock ;;
 "" | --s3) setup_all requirements.lock ;;
 --dev) setup_all requirements-dev.lock ;;
 requirements*.lock) setup_all "$1" ;;
-*) setup_fail "unknown argument $1; there are --dev and --s3." ;;
+*) setup_fail "unknown argument $1; there are --query, --dev and --s3." ;;
 esac
 [ "${1:-}" != --s3 ] || setup_s3
