@@ -75,11 +75,15 @@ setup_has_packages() { # lock file
 }
 
 setup_packages() { # lock file
-    local lock="$1" python
+    local lock="$1" python size
     local stamp="$setup_venv/installed-$lock"
     ! setup_has_packages "$lock" || return 0
     python=$(setup_find_python) || exit 2
-    echo "setup: installing the Python packages of $lock into .venv (once, some minutes)" >&2
+    case "$lock" in
+    requirements-dev.lock) size="1.8 GB" ;;
+    *) size="0.6 GB" ;;
+    esac
+    echo "setup: installing the Python packages of $lock into .venv (once; $size, some minutes; Ctrl-C ends it)" >&2
     "$python" -I -m venv "$setup_venv" ||
         setup_fail "Python cannot make an environment: apt-get install python3-venv (on Debian and Ubuntu)."
     "$setup_venv/bin/python" -I -m pip install --quiet --disable-pip-version-check --require-hashes -r "$setup_home/$lock" ||

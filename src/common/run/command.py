@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +17,9 @@ from common.run.arguments import argument_parser
 from common.run.configuration import AnySettings, load_settings
 from common.run.job import Job, run_job
 from common.run.settings import TRACEBACK_VARIABLE
+from common.run.signals import Signals
 from common.spark.failures import condition_of, damaged_file, refusal_of
+from common.spark.session import cancel_all_jobs
 
 # Names a file by which spark-submit.sh knows that a run did its work.
 _MARK_OF_DONE = "MARK_OF_DONE"
@@ -47,36 +50,58 @@ def finished(exit_code: int, argv: Sequence[str] | None) -> int:
 
 
 def _attempt(job: Job[AnySettings], arguments: dict[str, Any]) -> int:
+    signals = Signals()
+    signals.listen()
+    try:
+        return _run(job, arguments, signals)
+    except BaseException as error:
+        # What was under way when the signal came may have failed in its own way, for want of a JVM.
+        if signals.received is None and not isinstance(error, KeyboardInterrupt):
+            raise
+        print(f"{job.name}: stopped; the next run finishes what this one could not.", file=sys.stderr, flush=True)
+        cancel_all_jobs()
+        return 128 + (signals.received or signal.SIGINT)
+    finally:
+        signals.restore()
+
+
+def _run(job: Job[AnySettings], arguments: dict[str, Any], signals: Signals) -> int:
     try:
         settings = load_settings(arguments, job.settings)
         spark = SparkSession.builder.appName(job.name).getOrCreate()
+        # Spark takes Ctrl-C for itself when a session starts.
+        signals.listen()
         run_job(job, spark, settings)
-    except SalesLakehouseError as error:
-        return _failed(job.name, error)
-    except KeyboardInterrupt:
-        print(f"{job.name}: stopped; the next run finishes what this one could not.", file=sys.stderr)
-        return 130
     except Exception as error:
-        if os.environ.get(TRACEBACK_VARIABLE):
+        if signals.received is not None:
             raise
-        refusal = refusal_of(error)
-        if refusal:
-            return _failed(job.name, refusal)
-        damaged = damaged_file(error)
-        if damaged:
-            print(
-                f"{job.name}: {damaged} cannot be read: it is missing, damaged or not permitted. Bring it back from a "
-                "backup; docs/design.md says what to do without one.",
-                file=sys.stderr,
-            )
-            return 1
+        return _explained(job.name, error)
+    return 0
+
+
+def _explained(job: str, error: Exception) -> int:
+    """Say what went wrong in a sentence; returns the exit code."""
+    if isinstance(error, SalesLakehouseError):
+        return _failed(job, error)
+    if os.environ.get(TRACEBACK_VARIABLE):
+        raise error
+    refusal = refusal_of(error)
+    if refusal:
+        return _failed(job, refusal)
+    damaged = damaged_file(error)
+    if damaged:
         print(
-            f"{job.name}: failed with {condition_of(error)}. The tables are readable and the next run finishes what "
-            f"this one could not. For the whole message, which may quote rows, set {TRACEBACK_VARIABLE}=1.",
+            f"{job}: {damaged} cannot be read: it is missing, damaged or not permitted. Bring it back from a "
+            "backup; docs/design.md says what to do without one.",
             file=sys.stderr,
         )
         return 1
-    return 0
+    print(
+        f"{job}: failed with {condition_of(error)}. The tables are readable and the next run finishes what this one "
+        f"could not. For the whole message, which may quote rows, set {TRACEBACK_VARIABLE}=1.",
+        file=sys.stderr,
+    )
+    return 1
 
 
 def _failed(job: str, error: SalesLakehouseError) -> int:

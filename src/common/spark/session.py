@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from pyspark.sql import DataFrame, SparkSession
 
@@ -77,6 +77,14 @@ def unpersist(rows: DataFrame) -> None:
     """Free what `keep` takes."""
     with _where_offered():
         rows.unpersist()
+
+
+def cancel_all_jobs() -> None:
+    """Have the session, if there is one, do nothing more: where its JVM outlives this process, it works for nobody."""
+    with suppress(Exception):
+        session = SparkSession.getActiveSession()
+        if session is not None:
+            session.sparkContext.cancelAllJobs()
 
 
 @contextmanager

@@ -1,0 +1,123 @@
+"""setup.sh sets up a checkout once, however many commands are started in it at the same time, and however they end."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from support.clusters import without_ours
+from support.project import ROOT
+
+LOCKS = ("requirements.lock", "requirements-query.lock", "requirements-dev.lock")
+# Says that it is at work, and is until it reads a line.
+HOLD = "hold() { echo at work; read -r _; }; setup_under_lock hold"
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A folder with setup.sh, in which nothing is set up."""
+    folder = tmp_path / "a checkout"
+    folder.mkdir()
+    shutil.copy(ROOT / "setup.sh", folder)
+    return folder
+
+
+@pytest.fixture
+def started() -> Iterator[ExitStack]:
+    """Closes what a test has started."""
+    with ExitStack() as stack:
+        yield stack
+
+
+def start(checkout: Path, script: str) -> subprocess.Popen[str]:
+    """A shell that knows the functions of setup.sh and does with them what the script says."""
+    return subprocess.Popen(
+        ["bash", "-euc", f"source ./setup.sh --python; {script}"],
+        cwd=checkout,
+        env=without_ours(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def line_of(stream: object) -> str:
+    return str(stream.readline()).strip()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("end", ["well", "killed"])
+def test_a_second_command_says_that_it_waits_and_goes_on_when_the_first_has_ended(
+    checkout: Path, started: ExitStack, end: str
+) -> None:
+    first = started.enter_context(start(checkout, HOLD))
+    assert line_of(first.stdout) == "at work"
+    second = started.enter_context(start(checkout, HOLD))
+    assert "another command is setting up this folder" in line_of(second.stderr)
+    if end == "well":
+        first.communicate("\n")
+    else:
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+    assert line_of(second.stdout) == "at work"
+    second.communicate("\n")
+    assert (first.returncode, second.returncode) == (0 if end == "well" else -signal.SIGKILL, 0)
+
+
+def test_packages_are_installed_by_one_of_several_commands(checkout: Path, started: ExitStack) -> None:
+    nothing = "# so that no network is needed\n"
+    (checkout / "requirements.lock").write_text(nothing)
+    install = "setup_under_lock setup_packages requirements.lock"
+    commands = [started.enter_context(start(checkout, install)) for _ in range(3)]
+    said = "".join(command.communicate()[1] for command in commands)
+    assert [command.returncode for command in commands] == [0, 0, 0], said
+    assert said.count("setup: installing the Python packages") == 1
+    assert (checkout / ".venv" / "installed-requirements.lock").read_text() == nothing
+
+
+def test_an_installation_that_fails_is_begun_again_by_the_next_command(checkout: Path, started: ExitStack) -> None:
+    install = "setup_under_lock setup_packages requirements.lock"
+    (checkout / "requirements.lock").write_text("no-such-package==1.0 --hash=sha256:00\n")
+    failed = started.enter_context(start(checkout, f"export PIP_NO_INDEX=1; {install}"))
+    assert "could not be installed" in failed.communicate()[1]
+    assert failed.returncode == 2
+    assert not list((checkout / ".venv").glob("installed-*"))
+    (checkout / "requirements.lock").write_text("")
+    again = started.enter_context(start(checkout, install))
+    again.communicate()
+    assert again.returncode == 0
+
+
+def test_a_file_is_written_whole_or_not_at_all(checkout: Path, started: ExitStack) -> None:
+    writing = started.enter_context(start(checkout, 'echo ready; setup_write "$PWD/stamp"'))
+    assert line_of(writing.stdout) == "ready"
+    assert writing.stdin
+    writing.stdin.write("half of it")
+    writing.stdin.flush()
+    assert not (checkout / "stamp").exists()
+    writing.communicate(", and the rest")
+    assert (checkout / "stamp").read_text() == "half of it, and the rest"
+
+
+def test_locks_name_hashes_and_no_place() -> None:
+    for lock in LOCKS:
+        text = (ROOT / lock).read_text()
+        assert not re.search(r"https?:|--index|--find-links", text), lock
+        pinned = re.findall(r"^[\w.-]+==\S+(?: ; [^\\\n]+)?(.*)$", text, re.MULTILINE)
+        assert pinned
+        assert set(pinned) == {" \\"}, f"{lock} has a package without a hash"
+
+
+def test_the_lock_of_the_tests_holds_all_that_the_others_do() -> None:
+    """By which setup.sh leaves an environment alone that has the packages of the tests."""
+    of_tests = set((ROOT / "requirements-dev.lock").read_text().splitlines())
+    for lock in LOCKS:
+        packages = [line.removesuffix(" \\") for line in (ROOT / lock).read_text().splitlines() if "==" in line]
+        assert {f"{package} \\" for package in packages} <= of_tests, lock
