@@ -93,7 +93,9 @@ def test_the_wheel_holds_our_two_packages_with_their_settings_and_nothing_else(w
     assert top == {"common", "jobs", "sales_lakehouse-0.1.0.dist-info"}
     modules = {str(path.relative_to(ROOT / "src")) for path in (ROOT / "src").rglob("*.py")}
     settings = {f"common/conf/{path.name}" for path in (ROOT / "conf").glob("*.yml")}
-    assert {name for name in names if not name.startswith("sales_lakehouse")} == modules | settings
+    assert {name for name in names if not name.startswith("sales_lakehouse")} == modules | settings | {
+        "common/py.typed"
+    }
 
 
 def test_the_wheel_asks_for_no_spark(wheel: Path) -> None:
@@ -107,8 +109,27 @@ def test_every_job_is_an_entry_point_of_the_wheel(installed: Path) -> None:
     [metadata] = installed.glob("*.dist-info")
     points = PathDistribution(metadata).entry_points
     assert {(point.name, point.value, point.group) for point in points} == {
-        (job, f"jobs.{job}:main", "console_scripts") for job in JOBS
+        *[(job, f"jobs.{job}:main", "console_scripts") for job in JOBS],
+        ("sales-lakehouse", "common.start.dispatch:main", "console_scripts"),
     }
+
+
+def test_one_command_of_the_wheel_knows_every_job(installed: Path, tmp_path: Path) -> None:
+    def run(*options: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, str(installed / "bin" / "sales-lakehouse"), *options]
+        return subprocess.run(command, cwd=tmp_path, env=environment_of(installed), capture_output=True, text=True)
+
+    helped = run("--help")
+    assert helped.returncode == 0, helped.stderr
+    assert all(f"  {job} " in helped.stdout for job in JOBS)
+    assert run("--version").stdout.strip() == "0.1.0"
+    made = run("make_sample", "--folder", str(tmp_path), "--transactions", "3", "--customers", "2")
+    assert made.returncode == 0, made.stderr
+    assert len((tmp_path / "transactions.csv").read_text().splitlines()) == 1 + 3
+    unknown = run("load_sale")
+    assert unknown.returncode == 2
+    assert "Did you mean load_sales?" in unknown.stderr
+    assert run("maintain", "--no-such-option").returncode == 2
 
 
 @pytest.mark.parametrize("job", JOBS)

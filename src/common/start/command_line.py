@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 DEFAULT_JOB = "load_sales"
+HELP, VERSION = ("help", "--help", "-h"), ("--version",)
 PREFIX = "SALES_LAKEHOUSE_"
 SAMPLE_FOLDER, SAMPLE_LAKE = "data", "lake"
 _SAMPLE_FILES = {"--transactions": f"{SAMPLE_FOLDER}/transactions.csv", "--customers": f"{SAMPLE_FOLDER}/customer.csv"}
@@ -88,7 +89,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str], jobs: Sequen
     if waiting and waiting[0] and not waiting[0].startswith("-"):
         job = waiting.pop(0)
         if job not in jobs:
-            raise UsageError(_no_such_job(job, jobs))
+            raise UsageError(no_such_job(job, jobs))
     read: dict[str, str] = {"env": environment.get(f"{PREFIX}ENV") or "local"}
     job_options, spark_options, values, named = [], [], [], set()
     while waiting:
@@ -193,17 +194,21 @@ def jobs_in(folder: Path) -> dict[str, str]:
     return found
 
 
+def list_of(jobs: Mapping[str, str]) -> str:
+    """The jobs, a line each."""
+    width = max(map(len, jobs))
+    return "\n".join(f"  {job:{width}}  {does}" for job, does in jobs.items())
+
+
 def help_of(jobs: Mapping[str, str]) -> str:
     """What ./spark-submit.sh --help prints."""
-    width = max(map(len, jobs))
-    listed = "\n".join(f"  {job:{width}}  {does}" for job, does in jobs.items())
     return f"""usage: ./spark-submit.sh [JOB] [options]
 
 Without a job, it is {DEFAULT_JOB}. Where neither files nor a place for the tables are named, it makes a sample in
 ./{SAMPLE_FOLDER} and loads that into ./{SAMPLE_LAKE}.
 
 jobs:
-{listed}
+{list_of(jobs)}
 
   ./spark-submit.sh JOB --help   the options of a job
   ./spark-submit.sh --version    the version of this project
@@ -221,7 +226,8 @@ def version_in(pyproject: Path) -> str:
     return stated[1]
 
 
-def _no_such_job(job: str, jobs: Sequence[str]) -> str:
+def no_such_job(job: str, jobs: Sequence[str]) -> str:
+    """What is said of a job that is not there."""
     close = difflib.get_close_matches(job, jobs, n=1, cutoff=0.5)
     hint = f" Did you mean {close[0]}?" if close else ""
     return f"there is no job {job}; there are: {', '.join(jobs)}.{hint}"

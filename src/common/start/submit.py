@@ -17,6 +17,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from common.start.command_line import (
+    HELP,
+    VERSION,
     CommandLine,
     UsageError,
     check_not_beside_the_sample,
@@ -40,7 +42,6 @@ from common.start.spark_options import (
     what_travels,
 )
 
-_HELP, _VERSION = ("help", "--help", "-h"), ("--version",)
 _USAGE = 2
 
 
@@ -53,10 +54,10 @@ def main(argv: Sequence[str]) -> int:
     host = Host(Path(home), dict(os.environ), platform_spark, platform_python, int(pid))
     jobs = host.home / "src" / "jobs"
     try:
-        if arguments[:1] and arguments[0] in _HELP:
+        if arguments[:1] and arguments[0] in HELP:
             print(help_of(jobs_in(jobs)), end="")
             return 0
-        if arguments[:1] and arguments[0] in _VERSION:
+        if arguments[:1] and arguments[0] in VERSION:
             print(version_in(host.home / "pyproject.toml"))
             return 0
         line = parse(arguments, host.environment, sorted(path.stem for path in jobs.glob("[a-z]*.py")))
