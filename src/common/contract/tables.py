@@ -99,7 +99,7 @@ AGGREGATE = Table(
 REJECTED = Table(
     name="rejected_rows",
     about="Input rows that broke a rule, with every reason",
-    grain="One row per input row refused",
+    grain="One row per rejected input row",
     columns=(
         Column("rejected_id", "string", "SHA-256 of feed, file, content of the file, line number and raw line"),
         Column("feed", "string", "transactions or customers"),
@@ -107,8 +107,8 @@ REJECTED = Table(
         Column("line_number", "bigint", "First line of the row in its file; the header is line 1"),
         Column("header", "string", "The first line of that file, by which the row is read"),
         Column("raw_line", "string", "The row as it stood in the file (may hold personal data)", personal=True),
-        Column("reasons", "array<string>", "Every rule that refused the row, by its name in conf/quality.yml"),
-        Column("run_id", "string", "The run that refused it"),
+        Column("reasons", "array<string>", "Every rule that the row breaks, by its name in conf/quality.yml"),
+        Column("run_id", "string", "The run that rejected it"),
         Column("rejected_at", "timestamp", "When that run started"),
     ),
     key=("rejected_id",),
@@ -132,7 +132,7 @@ RUNS = Table(
             "unchanged:bigint,duplicate:bigint,rejected:bigint>>",
             "The ledger: rows_read = new + corrected + unchanged + duplicate + rejected",
         ),
-        Column("rejected_by_reason", "map<string,bigint>", "Rows refused, by rule; a row may break several"),
+        Column("rejected_by_reason", "map<string,bigint>", "Rows rejected, by rule; a row may break several"),
         Column("warnings", "map<string,bigint>", "Rows kept that broke a rule of criticality warn, by rule"),
         Column("hours_touched", "bigint", "Hours of the aggregate that were recomputed"),
         Column(
@@ -158,10 +158,10 @@ RUNS = Table(
 
 FORGOTTEN = Table(
     name="forgotten_customers",
-    about="Customers whose rows are refused for good",
+    about="Customers whose rows are rejected for good",
     grain="One row per customer who was forgotten",
     columns=(
-        Column("customer_hash", "string", "SHA-256 of the CUSTOMER_ID, by which its rows are refused from then on"),
+        Column("customer_hash", "string", "SHA-256 of the CUSTOMER_ID, by which its rows are rejected from then on"),
         Column("forgotten_at", "timestamp", "When the customer was first forgotten"),
     ),
     key=("customer_hash",),

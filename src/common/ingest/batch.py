@@ -31,7 +31,7 @@ from common.spark.session import keep, unpersist
 ROW = ("file", "block", "position")
 # Every file breaks this rule once, with its first line.
 HEADER_RULE = "header_is_not_repeated"
-# Rows that break this one are refused without a copy of what they say.
+# Rows that break this one are rejected, and no copy of what they say is kept.
 FORGOTTEN_RULE = "customer_is_not_forgotten"
 REDACTED = "(forgotten)"
 

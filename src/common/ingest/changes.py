@@ -1,4 +1,4 @@
-"""What becomes of every row of a feed: refused beside others, or new, corrected, unchanged, duplicate in the lake."""
+"""What becomes of every row of a feed: rejected beside others, or new, corrected, unchanged, duplicate in the lake."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ def merge_changes(lake: Lake, table: Table, decision: Decision, note: CommitNote
 
 
 def check_may_load(decision: Decision, rules: QualityRules, max_rejected_share: float) -> None:
-    """Raise DataRefusedError where a rule says fail, too many rows are refused, or rows are not accounted for."""
+    """Raise DataRefusedError where a rule says fail, too many rows are rejected, or rows are not accounted for."""
     feed, ledger = decision.batch.feed, decision.ledger
     all_rules = rules.all_of_feed(feed.name)
     for rule in names_of(all_rules, "fail"):

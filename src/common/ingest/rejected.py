@@ -158,7 +158,7 @@ def read_rejected(
 
 
 def rejected_rows(batch: Batch, run_id: str, started_at: str, together: DataFrame | None) -> DataFrame:
-    """The refused rows as the rejected_rows table has them; `together` adds those refused beside others."""
+    """The rejected rows as the rejected_rows table has them; `together` adds those rejected beside others."""
     rows = batch.rows.where(F.col("is_rejected") & ~F.col("is_blank")).select(
         *ROW, "raw_line", "is_header", F.col("broken_rules").alias("reasons")
     )

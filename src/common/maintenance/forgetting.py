@@ -61,7 +61,7 @@ def tables_with_rows(lake: Lake) -> list[Table]:
 
 
 def rows_about(lake: Lake, table: Table, person: Person) -> DataFrame:
-    """The rows of a table about the person; of refused rows, those whose line has the id as a word, or the name."""
+    """The rows of a table about the person; of rejected rows, those whose line has the id as a word, or the name."""
     rows = lake.read(table, lake.version(table))
     if table is not REJECTED:
         return rows.where(F.col("CUSTOMER_ID") == person.customer_id)

@@ -64,20 +64,20 @@ _REFUSALS: tuple[tuple[str, type[SalesLakehouseError], str], ...] = (
 
 def refusal_of(error: Exception) -> SalesLakehouseError | None:
     """Why the object store that a run works on could not be used; None where that is not what the error is about."""
-    said = str(error)
-    store = re.search(r"\b(?:s3\w?|abfss?|gs)://[\w.@-]+|No FileSystem for scheme \"(?P<scheme>\w+)", said)
+    text = str(error)
+    store = re.search(r"\b(?:s3\w?|abfss?|gs)://[\w.@-]+|No FileSystem for scheme \"(?P<scheme>\w+)", text)
     if store is None:
         return None
     place = f"{store['scheme']}://" if store["scheme"] else store[0]
-    meant = ((kind, meaning) for pattern, kind, meaning in _REFUSALS if re.search(pattern, said))
+    meant = ((kind, meaning) for pattern, kind, meaning in _REFUSALS if re.search(pattern, text))
     return next((kind(f"{place} cannot be used: {meaning}") for kind, meaning in meant), None)
 
 
 def condition_of(error: Exception) -> str:
     """What kind of error it is, or what the disk says, without the values that its message may quote."""
-    said = next((words for words in _DISK_MESSAGES if words in str(error)), None)
-    if said:
-        return f'"{said}"'
+    of_disk = next((words for words in _DISK_MESSAGES if words in str(error)), None)
+    if of_disk:
+        return f'"{of_disk}"'
     if "Mkdirs failed to create" in str(error):
         # Java does not say why.
         return '"a folder cannot be written", for want of space or permission'

@@ -76,9 +76,9 @@ class Properties:
         """What the first file that has the property says last; empty where none has it."""
         pattern = re.compile(rf"\s*{re.escape(name)}[\s=]+(.*)")
         for lines in self.files:
-            said = [match[1].rstrip() for line in lines if (match := pattern.match(line))]
-            if said and said[-1]:
-                return said[-1]
+            values = [match[1].rstrip() for line in lines if (match := pattern.match(line))]
+            if values and values[-1]:
+                return values[-1]
         return ""
 
     def name(self, text: str) -> bool:
@@ -206,10 +206,10 @@ def settings_for_the_work(options: Options, host: Host, archive: Path | None, *,
                 options.add("--conf", setting)
         java = [_COMPILE_QUICKLY if is_small else _COMPILE_WHAT_REPEATS]
         # Where a garbage collector is named already, Java refuses a second one.
-        said = " ".join(
+        java_options = " ".join(
             [host.variable("JAVA_TOOL_OPTIONS"), host.variable("JDK_JAVA_OPTIONS"), target.properties.values]
         )
-        if not re.search(r"-XX:\+Use\S*GC", said):
+        if not re.search(r"-XX:\+Use\S*GC", java_options):
             java.append("-XX:+UseSerialGC" if is_small else "-XX:+UseParallelGC")
         # Java's options cannot hold a path with spaces.
         if archive and " " not in str(host.home):
