@@ -1,0 +1,62 @@
+"""A lake that earlier code has made is the same lake to the code of now: nothing of it is recomputed or read anew."""
+
+from __future__ import annotations
+
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from jobs import build_gold, maintain, verify_aggregate
+from support.expected_gold import assert_gold_is_right
+from support.lakes import Workbench, assert_equals_recompute
+
+# Each was made by the commit that it is named after: two loads, gold built after each, then maintain.
+LAKES = sorted((Path(__file__).parents[1] / "support" / "earlier_lakes").glob("*.tar.gz"))
+PEOPLE = ("c1,Ann Lee,30,Mali", "c2,Bob,70,Peru", "c3,Nobody Yet,,")
+SALES = (
+    "t1,c1,p1,2,1.50,2025-02-22 09:15:00",
+    "t2,c1,p2,1,0.33,2025-02-22 09:59:59.999999",
+    "t3,c2,p1,3,2.00,2025-02-15 09:00:00",
+    "t4,c9,p3,1,3.33,2025-02-15 08:59:59.999999",
+    "t5,c2,p2,many,0.10,2025-02-01 09:00:00",
+    "t6,c2,p3,1,3.00,2025-02-22 08:00:00",
+)
+
+
+@pytest.mark.parametrize("archive", LAKES, ids=lambda path: path.name.partition(".")[0])
+def test_a_lake_of_earlier_code_is_checked_loaded_and_maintained_without_a_recompute(
+    bench: Workbench, archive: Path
+) -> None:
+    with tarfile.open(archive) as packed:
+        packed.extractall(bench.folder, filter="data")
+    in_lake = f"--lake={bench.lake}"
+    versions = bench.versions()
+    sound = bench.run(verify_aggregate, in_lake)
+    assert sound.report is not None, sound.error
+    assert (sound.report["notes"], sound.report["groups_compared"]) == ([], 6)
+
+    # Files that it has loaded are known by their content, and nothing is written for them.
+    bench.people(*PEOPLE)
+    bench.sales(*SALES)
+    again = bench.must_load()
+    assert again.ledger() == {}
+    built = bench.run(build_gold, in_lake)
+    assert built.report is not None
+    assert built.report["changed_nothing"]
+    assert bench.versions() == versions
+
+    bench.people("c2,Robert,71,Peru")
+    bench.sales("t8,c2,p1,1,2.50,2025-02-22 09:30:00", "t1,c1,p1,3,1.50,2025-02-22 09:15:00")
+    loaded = bench.must_load()
+    assert loaded.report is not None
+    assert loaded.ledger() == {"rows_read": 2, "new": 1, "corrected": 1}
+    assert loaded.report["recomputed_whole"] is None
+    assert_equals_recompute(bench)
+    built = bench.run(build_gold, in_lake)
+    assert built.report is not None
+    assert built.report["gold_recomputed_whole"] == {}
+    assert_gold_is_right(bench)
+    maintained = bench.run(maintain, in_lake)
+    assert maintained.exit_code == 0, maintained.error
+    assert bench.run(verify_aggregate, in_lake).exit_code == 0
