@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import argparse
 import csv
 import random
 import sys
 import uuid
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from common.contract import CUSTOMERS_FEED, TRANSACTIONS
-from common.errors import SalesLakehouseError
+from common.errors import ConfigError, SalesLakehouseError
+from common.run.arguments import Parser
 from common.run.command import finished
 
+JOB = "make_sample"
 FIRST_HOUR = datetime(2025, 2, 22, 16)
 _FIRST_NAMES = (
     "Ada",
@@ -44,28 +46,49 @@ _COUNTRIES = (
 )
 
 
+@dataclass(frozen=True)
+class Options:
+    """How much is made, where it is written, and what the random choices start from."""
+
+    folder: str
+    transactions: int
+    customers: int
+    hours: int
+    seed: int
+
+    def __post_init__(self) -> None:
+        if min(self.transactions, self.customers, self.hours) < 1:
+            raise ConfigError("--transactions, --customers and --hours are at least 1.")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="./spark-submit.sh make_sample", description=__doc__, allow_abbrev=False)
-    parser.add_argument("--folder", type=Path, default=Path("data"), help="where to write (default: data)")
-    parser.add_argument("--transactions", type=int, default=5000, help="how many (default: 5000)")
-    parser.add_argument("--customers", type=int, default=300, help="how many (default: 300)")
-    parser.add_argument("--hours", type=int, default=50, help="over how many hours (default: 50)")
-    parser.add_argument("--seed", type=int, default=1, help="the same seed makes the same files (default: 1)")
-    options = parser.parse_args(argv)
+    parser = Parser(JOB, __doc__ or "", "--folder data --transactions 5000")
+    for option, default, about in (
+        ("--transactions", 5000, "how many"),
+        ("--customers", 300, "how many"),
+        ("--hours", 50, "over how many hours"),
+        ("--seed", 1, "the same seed makes the same files"),
+    ):
+        parser.add_argument(option, type=int, default=default, metavar="NUMBER", help=f"{about} (default: {default})")
+    parser.add_argument("--folder", default="data", metavar="FOLDER", help="where to write (default: data)")
+    try:
+        options = Options(**parser.parse(argv))
+    except ConfigError as error:
+        print(f"{JOB}: {error}", file=sys.stderr)
+        return finished(error.exit_code, argv)
     rng = random.Random(options.seed)
-    if min(options.transactions, options.customers, options.hours) < 1:
-        parser.error("--transactions, --customers and --hours are at least 1")
+    folder = Path(options.folder)
     customers = _customers(rng, options.customers)
     sales = _transactions(rng, options.transactions, options.customers, options.hours)
     try:
-        options.folder.mkdir(parents=True, exist_ok=True)
-        _write(options.folder / "customer.csv", CUSTOMERS_FEED.column_names, customers)
-        _write(options.folder / "transactions.csv", TRANSACTIONS.column_names, sales)
+        folder.mkdir(parents=True, exist_ok=True)
+        _write(folder / "customer.csv", CUSTOMERS_FEED.column_names, customers)
+        _write(folder / "transactions.csv", TRANSACTIONS.column_names, sales)
     except OSError as error:
-        print(f"make_sample: cannot write {error.filename}: {error.strerror}", file=sys.stderr)
+        print(f"{JOB}: cannot write {error.filename}: {error.strerror}", file=sys.stderr)
         return finished(SalesLakehouseError.exit_code, argv)
     counts = f"{options.transactions:,} transactions and {options.customers:,} customers"
-    print(f"make_sample: {counts} in {options.folder}", file=sys.stderr)
+    print(f"{JOB}: {counts} in {folder}", file=sys.stderr)
     return 0
 
 

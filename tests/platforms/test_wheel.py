@@ -140,7 +140,7 @@ def test_a_command_of_the_wheel_explains_itself_anywhere(job: str, installed: Pa
 
     helped = run("--help")
     assert helped.returncode == 0, helped.stderr
-    assert f"{job} [-h]" in helped.stdout
+    assert f"{job} [OPTIONS]" in helped.stdout
     assert run("--no-such-option").returncode == 2
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-from jobs import load_sales
+from common.run.arguments import shown_as
+from common.run.settings import SETTINGS_BY_JOB
+from jobs import forget_customer, load_sales, make_sample, restate
 from support.lakes import Workbench
 from support.project import ROOT
 
@@ -41,7 +45,7 @@ def test_a_file_in_another_encoding_refuses_the_run_and_names_the_row(bench: Wor
     ("arguments", "sentence"),
     [
         (["--transactions=nowhere.csv"], "There is no file at"),
-        (["--max-rejected-share=lots"], "max_rejected_share"),
+        (["--max-rejected-share=lots"], "--max-rejected-share: lots is no share: write a number from 0 to 1"),
         (["--customers={{customers}}"], "placeholder that nobody filled in"),
         (["--env=production"], "there are: cluster, local, managed"),
         (["--quality-rules=nowhere.yml"], "Cannot read the quality rules"),
@@ -58,11 +62,49 @@ def test_a_wrong_argument_is_named(
     assert not bench.lake.exists() or bench.versions() == {}
 
 
-@pytest.mark.parametrize("arguments", [["--no-such-option"], ["--transaction=a.csv"], ["stray"]])
-def test_an_unknown_argument_is_refused(arguments: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("job", "arguments", "sentence"),
+    [
+        (load_sales, ["--no-such-option"], "There is no option --no-such-option; see --help."),
+        (load_sales, ["--transaction=a.csv"], "There is no option --transaction: did you mean --transactions?"),
+        (load_sales, ["--customer", "a.csv"], "There is no option --customer: did you mean --customers?"),
+        (load_sales, ["stray"], "stray belongs to no option; see --help."),
+        (
+            load_sales,
+            ["--transactions", "sales/1.csv", "sales/2.csv", "sales/3.csv", "--lake=lake"],
+            "--transactions takes one path, and sales/2.csv is one more. Put globs in quotes, so that the shell leaves "
+            "them as they are: --transactions 'folder/*.csv'.",
+        ),
+        (load_sales, ["--lake"], "--lake needs a value."),
+        (load_sales, ["--dry-run=yes"], "--dry-run takes no value: leave out =yes."),
+        (load_sales, ["--max-rejected-share=50%"], "--max-rejected-share: write 0.5 instead of 50%."),
+        (load_sales, ["--max-rejected-share=0,05"], "--max-rejected-share: write 0.05 instead of 0,05."),
+        (forget_customer, ["--lake=lake"], "--customer-id is missing."),
+        (restate, ["--last-hour=2025-02-22T09", "--lake=lake"], "--first-hour is missing."),
+        (make_sample, ["--hours=many"], "--hours: many is no whole number."),
+        (make_sample, ["--hours=0"], "--transactions, --customers and --hours are at least 1."),
+    ],
+)
+def test_a_slip_of_the_pen_is_one_sentence_and_no_page_of_usage(
+    capsys: pytest.CaptureFixture[str], job: ModuleType, arguments: list[str], sentence: str
+) -> None:
+    assert job.main(arguments) == USAGE
+    assert capsys.readouterr() == ("", f"{job.__name__.removeprefix('jobs.')}: {sentence}\n")
+
+
+@pytest.mark.parametrize("job", [*SETTINGS_BY_JOB, "make_sample"])
+def test_help_names_every_value_its_default_and_an_example(capsys: pytest.CaptureFixture[str], job: str) -> None:
+    module = import_module(f"jobs.{job}")
     with pytest.raises(SystemExit) as stop:
-        load_sales.main(arguments)
-    assert stop.value.code == USAGE
+        module.main(["--help"])
+    assert stop.value.code == 0
+    printed = capsys.readouterr().out
+    assert f"example:\n  ./spark-submit.sh {job} --" in printed
+    assert " X " not in printed
+    if job in SETTINGS_BY_JOB:
+        values = {shown_as(info).value for info in SETTINGS_BY_JOB[job].model_fields.values()} - {""}
+        assert all(f" {value} " in printed for value in values)
+        assert printed.index("\nlake:") < printed.index("\noutput:") < printed.index("\nexample:")
 
 
 def test_a_lake_that_cannot_be_written_is_said_before_anything_is_read(bench: Workbench, tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from pyspark.logger import PySparkLogger
 from pyspark.sql import SparkSession
@@ -31,8 +30,7 @@ def run_command(job: Job[AnySettings], argv: Sequence[str] | None) -> int:
         # PySpark writes errors to standard error by itself, with the values that they quote.
         for logger in ("DataFrameQueryContextLogger", "SQLQueryContextLogger"):
             PySparkLogger.getLogger(logger).disabled = True
-    arguments = vars(argument_parser(job.name, job.description, job.settings).parse_args(argv))
-    exit_code = _attempt(job, arguments)
+    exit_code = _attempt(job, argv)
     if exit_code == 0 and _MARK_OF_DONE in os.environ:
         Path(os.environ[_MARK_OF_DONE]).touch()
     return finished(exit_code, argv)
@@ -49,11 +47,11 @@ def finished(exit_code: int, argv: Sequence[str] | None) -> int:
     return exit_code
 
 
-def _attempt(job: Job[AnySettings], arguments: dict[str, Any]) -> int:
+def _attempt(job: Job[AnySettings], argv: Sequence[str] | None) -> int:
     signals = Signals()
     signals.listen()
     try:
-        return _run(job, arguments, signals)
+        return _run(job, argv, signals)
     except BaseException as error:
         # What was under way when the signal came may have failed in its own way, for want of a JVM.
         if signals.received is None and not isinstance(error, KeyboardInterrupt):
@@ -65,8 +63,9 @@ def _attempt(job: Job[AnySettings], arguments: dict[str, Any]) -> int:
         signals.restore()
 
 
-def _run(job: Job[AnySettings], arguments: dict[str, Any], signals: Signals) -> int:
+def _run(job: Job[AnySettings], argv: Sequence[str] | None, signals: Signals) -> int:
     try:
+        arguments = argument_parser(job.name, job.description, job.settings).parse(argv)
         settings = load_settings(arguments, job.settings)
         spark = SparkSession.builder.appName(job.name).getOrCreate()
         # Spark takes Ctrl-C for itself when a session starts.

@@ -11,9 +11,11 @@ from typing import Any, TypeVar
 
 import yaml
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import SettingsConfigDict
 
 from common.errors import ConfigError
+from common.run.arguments import option_of
 from common.run.settings import (
     CONF_DIR_VARIABLE,
     PREFIX,
@@ -23,6 +25,15 @@ from common.run.settings import (
     conf_dir,
     keys_of,
 )
+
+# What pydantic says of a value that is of another type, in words for a person.
+_REASONS = {
+    "bool_parsing": "write true or false",
+    "bool_type": "write true or false",
+    "int_parsing": "write a whole number",
+    "int_type": "write a whole number",
+    "string_type": "write text; a number or a date needs quotes",
+}
 
 AnySettings = TypeVar("AnySettings", bound=Settings)
 
@@ -48,8 +59,8 @@ def load_settings(arguments: dict[str, Any], kind: type[AnySettings]) -> AnySett
     try:
         settings: AnySettings = of_environment(**{**_other_place_cleared(arguments), **arguments})
     except ValidationError as error:
-        problems = [f"{'.'.join(map(str, e['loc'])) or 'settings'}: {_reason(e)}" for e in error.errors()]
-        raise ConfigError(f"Wrong configuration ({path}, variables or arguments): {'; '.join(problems)}.") from error
+        problems = [_problem(details, path, arguments) for details in error.errors()]
+        raise ConfigError(f"{'; '.join(problems)}.") from error
     return settings
 
 
@@ -65,8 +76,18 @@ def _other_place_cleared(arguments: dict[str, Any]) -> dict[str, None]:
     return {}
 
 
-def _reason(error: Any) -> str:
-    return str(error["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
+def _problem(error: ErrorDetails, path: Path, arguments: dict[str, Any]) -> str:
+    """What is wrong with a setting, and where its value comes from."""
+    reason = _REASONS.get(error["type"], error["msg"].removeprefix("Value error, "))
+    if not error["loc"]:
+        return reason
+    key = str(error["loc"][0])
+    if error["type"] == "missing":
+        return f"{option_of(key)} is missing"
+    if key in arguments:
+        return f"{option_of(key)}: {reason}"
+    variable = PREFIX + key.upper()
+    return f"{variable}: {reason}" if variable in os.environ else f"{path}: {key}: {reason}"
 
 
 def _refuse_unknown_keys(path: Path, known: Iterable[str]) -> None:

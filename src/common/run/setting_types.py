@@ -48,8 +48,23 @@ def _hour_in_utc(value: object) -> datetime:
     raise ValueError(f"{value} is no hour; write it in UTC like 2025-02-22T09")
 
 
+def _share(value: object) -> float:
+    text = str(value).strip().replace(",", ".")
+    try:
+        percent = text.endswith("%")
+        share = float(text.removesuffix("%")) / (100 if percent else 1)
+    except ValueError:
+        raise ValueError(f"{value} is no share: write a number from 0 to 1, such as 0.05") from None
+    if not 0 <= share <= 1:
+        raise ValueError(f"{value} is no share: write a number from 0 to 1, such as 0.05")
+    if percent or "," in str(value):
+        raise ValueError(f"write {share:g} instead of {value}")
+    return share
+
+
 # A path with all its folders, or with a scheme such as s3a://.
 Place = Annotated[str, AfterValidator(_whole_path)]
 Zone = Annotated[str, AfterValidator(_known_zone)]
 Encoding = Annotated[str, AfterValidator(_known_encoding)]
 Hour = Annotated[datetime, BeforeValidator(_hour_in_utc)]
+Share = Annotated[float, BeforeValidator(_share)]

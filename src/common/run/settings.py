@@ -7,20 +7,29 @@ from __future__ import annotations
 
 import hashlib
 import os
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
 
 from common.contract import HOUR
 from common.csv_files.dialect import Dialect
-from common.run.setting_types import Encoding, Hour, Place, Zone
+from common.run.setting_types import Encoding, Hour, Place, Share, Zone
 from common.spark.sql import range_condition
 
 PREFIX = "SALES_LAKEHOUSE_"
 CONF_DIR_VARIABLE = f"{PREFIX}CONF_DIR"
 TRACEBACK_VARIABLE = f"{PREFIX}TRACEBACK"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """How --help shows a setting: the word for its value, and the group of options that it stands in."""
+
+    value: str = ""
+    group: str = ""
 
 
 class Settings(BaseSettings):
@@ -30,12 +39,20 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_prefix_target="all", extra="ignore", frozen=True, populate_by_name=True
     )
+    # What a person may type after the job's name, for --help.
+    example: ClassVar[str] = "--lake lake"
 
-    env: Annotated[str, Field(description="which conf/<NAME>.yml to use")] = "local"
-    lake: Annotated[Place | None, Field(description="folder of the tables, or --schema instead")] = None
-    catalog: Annotated[str | None, Field(description="catalog of the schema")] = None
-    schema_: Annotated[str | None, Field(alias="schema", description="schema of the tables in a catalog")] = None
-    json_: Annotated[bool, Field(alias="json", description="print the report as one JSON object")] = False
+    env: Annotated[str, Field(description="which conf/<NAME>.yml to use"), Shown("NAME")] = "local"
+    lake: Annotated[
+        Place | None, Field(description="folder of the tables, or --schema instead"), Shown("FOLDER", "lake")
+    ] = None
+    catalog: Annotated[str | None, Field(description="catalog of the schema"), Shown("NAME", "lake")] = None
+    schema_: Annotated[
+        str | None, Field(alias="schema", description="schema of the tables in a catalog"), Shown("NAME", "lake")
+    ] = None
+    json_: Annotated[
+        bool, Field(alias="json", description="print the report as one JSON object"), Shown(group="output")
+    ] = False
 
     @field_validator("*", mode="before")
     @classmethod
@@ -84,7 +101,9 @@ class Settings(BaseSettings):
 class DryRunSettings(Settings):
     """Of a job that writes unless it is told not to."""
 
-    dry_run: Annotated[bool, Field(description="check everything, say what would change, write nothing")] = False
+    dry_run: Annotated[
+        bool, Field(description="check everything, say what would change, write nothing"), Shown(group="what to do")
+    ] = False
 
     @property
     def writes(self) -> bool:
@@ -94,8 +113,12 @@ class DryRunSettings(Settings):
 class ApplySettings(Settings):
     """Of a job that writes only when it is told to."""
 
-    apply: Annotated[bool, Field(description="do it; without, only say what would change")] = False
-    dry_run: Annotated[bool, Field(description="only say what would change; not together with --apply")] = False
+    apply: Annotated[
+        bool, Field(description="do it; without, only say what would change"), Shown(group="what to do")
+    ] = False
+    dry_run: Annotated[
+        bool, Field(description="only say what would change; not together with --apply"), Shown(group="what to do")
+    ] = False
 
     @model_validator(mode="after")
     def _says_one_thing(self) -> ApplySettings:
@@ -114,9 +137,14 @@ class ReadingSettings(Settings):
     source_time_zone: Annotated[
         Zone,
         Field(description="zone of times that come without an offset, such as Europe/Berlin"),
+        Shown("ZONE", "input"),
     ] = "UTC"
-    encoding: Annotated[Encoding, Field(description="encoding of the CSV files, such as windows-1252")] = "utf-8"
-    quality_rules: Annotated[str | None, Field(description="file of quality rules (default: conf/quality.yml)")] = None
+    encoding: Annotated[
+        Encoding, Field(description="encoding of the CSV files, such as windows-1252"), Shown("NAME", "input")
+    ] = "utf-8"
+    quality_rules: Annotated[
+        str | None, Field(description="file of quality rules (default: conf/quality.yml)"), Shown("FILE", "checks")
+    ] = None
 
     @property
     def dialect(self) -> Dialect:
@@ -128,12 +156,24 @@ class ReadingSettings(Settings):
 
 
 class LoadSettings(ReadingSettings, DryRunSettings):
-    transactions: Annotated[Place | None, Field(description="file, folder or glob of sales, plain or .gz")] = None
-    customers: Annotated[Place | None, Field(description="file, folder or glob of customers, plain or .gz")] = None
-    reload: Annotated[bool, Field(description="load all the files, those that were loaded before too")] = False
+    example = "--transactions 'sales/*.csv' --customers customers.csv --lake lake"
+
+    transactions: Annotated[
+        Place | None, Field(description="file, folder or glob of sales, plain or .gz"), Shown("PATH", "input")
+    ] = None
+    customers: Annotated[
+        Place | None, Field(description="file, folder or glob of customers, plain or .gz"), Shown("PATH", "input")
+    ] = None
+    reload: Annotated[
+        bool, Field(description="load all the files, those that were loaded before too"), Shown(group="input")
+    ] = False
     max_rejected_share: Annotated[
-        float,
-        Field(ge=0, le=1, description="refuse the run where more than this share of a feed's rows is rejected"),
+        Share,
+        Field(
+            description="refuse the run where more than this share of a feed's rows is rejected; of few rows, one is "
+            "a large share: 1 of 11 is 0.09"
+        ),
+        Shown("SHARE", "checks"),
     ] = 0.05
 
 
@@ -142,35 +182,48 @@ class GoldSettings(DryRunSettings):
 
 
 class ForgetSettings(ApplySettings):
-    customer_id: Annotated[str, Field(description="CUSTOMER_ID of the person")]
+    example = "--customer-id C-1001 --lake lake --apply"
+
+    customer_id: Annotated[str, Field(description="CUSTOMER_ID of the person"), Shown("ID", "what to do")]
 
 
 class MaintainSettings(DryRunSettings):
     retain_hours: Annotated[
         int,
         Field(ge=168, description="how long versions stay readable that are no longer the newest"),
+        Shown("HOURS", "what to do"),
     ] = 168
 
 
 class ReleaseSettings(ReadingSettings, DryRunSettings):
+    example = "--corrections fixes.csv --lake lake"
+
     corrections: Annotated[
         Place | None,
         Field(description="CSV file of REJECTED_ID,CORRECTED_LINE: rows as they should have been"),
+        Shown("FILE", "input"),
     ] = None
 
 
 class RestateSettings(ReadingSettings, ApplySettings):
-    first_hour: Annotated[Hour, Field(description="first hour of the range in UTC, such as 2025-02-22T09")]
-    last_hour: Annotated[Hour, Field(description="last hour of the range in UTC; it belongs to the range")]
+    example = "--first-hour 2025-02-22T09 --last-hour 2025-02-22T17 --from-files 'sales/*.csv' --lake lake"
+
+    first_hour: Annotated[
+        Hour, Field(description="first hour of the range in UTC, such as 2025-02-22T09"), Shown("HOUR", "what to do")
+    ]
+    last_hour: Annotated[
+        Hour, Field(description="last hour of the range in UTC; it belongs to the range"), Shown("HOUR", "what to do")
+    ]
     from_files: Annotated[
         Place | None,
         Field(description="file, folder or glob of all the sales of the range; others in it are removed"),
+        Shown("PATH", "input"),
     ] = None
 
     @model_validator(mode="after")
     def _is_a_range(self) -> RestateSettings:
         if self.first_hour > self.last_hour:
-            raise ValueError("first_hour is later than last_hour")
+            raise ValueError("--first-hour is later than --last-hour")
         return self
 
     @property
