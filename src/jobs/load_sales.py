@@ -9,8 +9,7 @@ from functools import partial, reduce
 from pyspark.sql import DataFrame
 
 from common.contract import AGGREGATE, CUSTOMERS, CUSTOMERS_FEED, REJECTED, SALES, TABLES, TRANSACTIONS, Feed, Table
-from common.errors import ConfigError
-from common.ingest.batch import Batch, check_unchanged, read_feed
+from common.ingest.batch import Batch, check_unchanged, no_batch, read_feed
 from common.ingest.changes import Decision, check_may_load, decide, merge_changes
 from common.ingest.rejected import rejected_rows
 from common.ingest.rules import load_rules
@@ -25,8 +24,8 @@ from common.words import counted
 
 
 class LoadSales(LakeRun[LoadSettings]):
-    """Read both feeds, check every row, and merge what is new or changed. Each step that writes is safe alone: what a
-    crash leaves out, the next run does.
+    """Read the feeds that are named, check every row, and merge what is new or changed. Each step that writes is safe
+    alone: what a crash leaves out, the next run does.
     """
 
     batches: tuple[Batch, Batch]
@@ -41,7 +40,8 @@ class LoadSales(LakeRun[LoadSettings]):
         self.before = versions_of(self.lake)
 
     def steps(self) -> Iterator[Step]:
-        yield Step("Read and check both feeds", self.read)
+        feeds = self.settings.feeds
+        yield Step(f"Read and check {'both feeds' if len(feeds) > 1 else next(iter(feeds))}", self.read)
         yield Step("Compare with the lake", self.compare)
         if self.settings.dry_run:
             yield Step("Plan the run", self.plan)
@@ -58,26 +58,24 @@ class LoadSales(LakeRun[LoadSettings]):
         return ", ".join(
             f"{batch.rows_read:,} {batch.feed.name} in {counted(len(batch.files), 'file')}, {batch.skipped:,} skipped"
             for batch in self.batches
+            if batch.feed.name in self.settings.feeds
         )
 
     def _read_feed(self, feed: Feed, table: Table) -> Batch:
+        path = self.settings.feeds.get(feed.name)
+        if path is None:
+            return no_batch(self.lake.spark, feed)
         batch = read_feed(
             self.lake,
             feed,
             table,
-            self._path(feed),
+            path,
             self.rules,
             self.settings.dialect,
             skip_loaded=not self.settings.reload,
         )
         self.cleanup.callback(batch.unpersist)
         return batch
-
-    def _path(self, feed: Feed) -> str:
-        path = self.settings.customers if feed is CUSTOMERS_FEED else self.settings.transactions
-        if not path:
-            raise ConfigError("Name both feeds: --transactions and --customers.")
-        return path
 
     def compare(self) -> str:
         """Decide what becomes of every row; raises where a feed is not fit to be loaded, before anything is written."""
@@ -88,7 +86,7 @@ class LoadSales(LakeRun[LoadSettings]):
         known = [self.lake.read(CUSTOMERS, version), self.customers.changes]
         self.sales = decide(self.lake, of_sales, SALES, self.before[SALES.name], self.rules, known)
         self.cleanup.callback(self.sales.unpersist)
-        self.decisions = (self.customers, self.sales)
+        self.decisions = [d for d in (self.customers, self.sales) if d.batch.feed.name in self.settings.feeds]
         for decision in self.decisions:
             check_may_load(decision, self.rules, self.settings.max_rejected_share)
             self._check_unchanged(decision.batch)
@@ -118,10 +116,10 @@ class LoadSales(LakeRun[LoadSettings]):
 
     def refresh(self) -> str:
         self.refresh_aggregate()
-        for batch in self.batches:
-            if not batch.kept:
+        for decision in self.decisions:
+            if not decision.batch.kept:
                 # Its files were read once more to be written.
-                self._check_unchanged(batch)
+                self._check_unchanged(decision.batch)
         return f"{counted(self.report.groups_touched, 'group')} in {counted(len(self.report.hours_touched), 'hour')}"
 
     def conclude(self) -> None:
@@ -139,7 +137,7 @@ class LoadSales(LakeRun[LoadSettings]):
         self.console.say(f"  answers:        ./spark-submit.sh build_gold {place}")
 
     def _check_unchanged(self, batch: Batch) -> None:
-        check_unchanged(self.lake.spark, self._path(batch.feed), batch)
+        check_unchanged(self.lake.spark, self.settings.feeds[batch.feed.name], batch)
 
 
 JOB = Job("load_sales", __doc__, LoadSettings, LoadSales)

@@ -17,7 +17,7 @@ from common.ingest.rejected import rejected_rows
 from common.ingest.rules import QualityRules, load_rules
 from common.lake.lake import Lake
 from common.run.configuration import load_settings
-from common.run.settings import LoadSettings, conf_dir
+from common.run.settings import ReadingSettings, conf_dir
 from support.lakes import CUSTOMERS_HEADER, Workbench
 
 RULES = load_rules(conf_dir() / "quality.yml")
@@ -26,7 +26,7 @@ RULES = load_rules(conf_dir() / "quality.yml")
 def read(bench: Workbench, path: Path | str | None = None, rules: QualityRules = RULES, **settings: Any) -> Batch:
     """The customers feed, read and checked against an empty lake."""
     lake = Lake(bench.spark, str(bench.lake), None, None)
-    loaded = load_settings({"lake": str(bench.lake), **settings}, LoadSettings)
+    loaded = load_settings({"lake": str(bench.lake), **settings}, ReadingSettings)
     return read_feed(
         lake, CUSTOMERS_FEED, CUSTOMERS, str(path or bench.customers), rules, loaded.dialect, skip_loaded=True
     )

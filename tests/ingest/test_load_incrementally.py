@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 
-from jobs import maintain
-from support.lakes import Workbench, assert_equals_recompute
+from deltalake import DeltaTable
+
+from jobs import load_sales, maintain
+from support.lakes import Outcome, Workbench, assert_did_as_planned, assert_equals_recompute
 
 ALICE = "c1,Alice,30,Norway"
 BOB = "c2,Bob,40,Japan"
@@ -41,6 +44,42 @@ def test_a_second_run_writes_nothing(bench: Workbench) -> None:
     assert second.report["changed_nothing"]
     assert second.ledger() == {}
     assert versions_after == versions
+
+
+def test_a_feed_that_is_not_named_is_not_loaded_and_stays_as_it_is(bench: Workbench) -> None:
+    bench.people(ALICE)
+    bench.sales(f"t1,c1,p1,2,1.50,{NINE}")
+
+    def load(*feeds: str, options: tuple[str, ...] = ()) -> Outcome:
+        named = [f"--{feed}={getattr(bench, feed)}" for feed in feeds]
+        outcome = bench.run(load_sales, *named, f"--lake={bench.lake}", *options)
+        assert outcome.exit_code == 0, outcome.error
+        return outcome
+
+    planned = load("transactions", options=("--dry-run",))
+    sales = load("transactions")
+    assert_did_as_planned(planned, sales)
+    assert sales.report is not None
+    assert [(feed["feed"], feed["new"]) for feed in sales.report["feeds"]] == [("transactions", 1)]
+    assert sales.report["unknown_customer_rows"] == 1
+    assert bench.rows("customers") == []
+    made = ["customer_aggregated_data", "customers", "rejected_rows", "sales_data_partitioned"]
+    assert sorted(bench.versions()) == made
+
+    customers = load("customers")
+    assert customers.report is not None
+    assert [feed["feed"] for feed in customers.report["feeds"]] == ["customers"]
+    assert bench.rows("customer_aggregated_data", "NAME", "QUANTITY") == [("Alice", 2)]
+    assert_equals_recompute(bench)
+
+    # What a run says of its files holds for the feed that a later run did not read.
+    note = json.loads(DeltaTable(bench.path("pipeline_runs")).history(1)[0]["userMetadata"])
+    assert sorted(note["listed"]) == ["customers", "transactions"]
+    versions = bench.versions()
+    both = load("transactions", "customers")
+    assert both.report is not None
+    assert [(feed["files"], feed["files_skipped"]) for feed in both.report["feeds"]] == [(0, 1), (0, 1)]
+    assert bench.versions() == versions
 
 
 def test_files_that_the_last_run_listed_are_known_without_a_look_at_its_record(bench: Workbench) -> None:

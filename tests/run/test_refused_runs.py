@@ -75,6 +75,7 @@ def test_a_wrong_argument_is_named(
             "--transactions takes one path, and sales/2.csv is one more. Put globs in quotes, so that the shell leaves "
             "them as they are: --transactions 'folder/*.csv'.",
         ),
+        (load_sales, ["--lake=lake"], "name what to load: --transactions, --customers, or both."),
         (load_sales, ["--lake"], "--lake needs a value."),
         (load_sales, ["--dry-run=yes"], "--dry-run takes no value: leave out =yes."),
         (load_sales, ["--max-rejected-share=50%"], "--max-rejected-share: write 0.5 instead of 50%."),

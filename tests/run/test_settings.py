@@ -167,12 +167,12 @@ def test_only_the_job_that_has_a_setting_checks_its_value(conf: Path) -> None:
 def test_the_environments_that_come_with_the_project_are_complete(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SALES_LAKEHOUSE_CONF_DIR", str(CONF))
     # Which files are loaded is named for each run: a default could mix with what is real.
-    settings = load_settings({}, LoadSettings)
-    assert (settings.lake, settings.transactions, settings.customers) == (str(Path("lake").absolute()), None, None)
-    with pytest.raises(ConfigError, match="placeholder that nobody filled in"):
-        load_settings({"env": "cluster"}, LoadSettings)
-    paths = {"transactions": "s3a://b/t", "customers": "s3a://b/c"}
-    assert load_settings({"env": "cluster", **paths}, LoadSettings).schema_ == "sales"
+    for env in ("local", "cluster"):
+        with pytest.raises(ConfigError, match=r"^name what to load: --transactions, --customers, or both"):
+            load_settings({"env": env}, LoadSettings)
+    assert load_settings({"transactions": "t.csv"}, LoadSettings).feeds.keys() == {"transactions"}
+    assert load_settings({"customers": "c.csv"}, LoadSettings).lake == str(Path("lake").absolute())
+    assert load_settings({"env": "cluster", "transactions": "s3a://b/t"}, LoadSettings).schema_ == "sales"
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ Every row read is accepted or rejected here. What becomes of the accepted ones i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pyspark.sql import DataFrame, SparkSession
@@ -141,8 +142,7 @@ def read_feed(
         loaded = loaded_files(lake, feed, table)
         files = not_loaded(loaded, listed)
     if not files:
-        nothing = no_rows(spark, "file int")
-        return Batch(feed, rejecting, listed, [], {}, {}, nothing, nothing, [], [])
+        return no_batch(spark, feed, rejecting, listed)
     with damaged_files_refused():
         headers = read_headers(spark, files, feed)
     lines = records.read_lines(spark, files)
@@ -185,6 +185,12 @@ def read_feed(
         kept=kept,
         blocks=[block for block in blocks if block.file not in known],
     )
+
+
+def no_batch(spark: SparkSession, feed: Feed, rejecting: Sequence[str] = (), listed: Sequence[InputFile] = ()) -> Batch:
+    """The batch of a feed of which no file is read: without rows."""
+    nothing = no_rows(spark, "file int")
+    return Batch(feed, list(rejecting), list(listed), [], {}, {}, nothing, nothing, [], [])
 
 
 def check_unchanged(spark: SparkSession, path: str, batch: Batch) -> None:

@@ -14,8 +14,9 @@ from typing import Annotated, ClassVar
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
 
-from common.contract import HOUR
+from common.contract import CUSTOMERS_FEED, HOUR, TRANSACTIONS
 from common.csv_files.dialect import Dialect
+from common.errors import ConfigError
 from common.run.setting_types import Encoding, Hour, Place, Share, Zone
 from common.spark.sql import range_condition
 
@@ -92,9 +93,14 @@ class Settings(BaseSettings):
         return conf_dir() / "quality.yml"
 
     def hash(self) -> str:
-        """SHA-256 of the settings and of the quality rules: two runs with the same one were told the same."""
+        """SHA-256 of the settings and of the quality rules: two runs with the same one were told the same. Raises
+        ConfigError where the rules cannot be read.
+        """
         digest = hashlib.sha256(self.model_dump_json().encode())
-        digest.update(self.rules_path.read_bytes())
+        try:
+            digest.update(self.rules_path.read_bytes())
+        except OSError as error:
+            raise ConfigError(f"Cannot read the quality rules {self.rules_path}: {error.strerror}.") from error
         return digest.hexdigest()
 
 
@@ -175,6 +181,18 @@ class LoadSettings(ReadingSettings, DryRunSettings):
         ),
         Shown("SHARE", "checks"),
     ] = 0.05
+
+    @model_validator(mode="after")
+    def _names_a_feed(self) -> LoadSettings:
+        if not self.feeds:
+            raise ValueError("name what to load: --transactions, --customers, or both")
+        return self
+
+    @property
+    def feeds(self) -> dict[str, str]:
+        """Where the files of each feed are that is to be loaded, by the feed's name."""
+        named = {TRANSACTIONS.name: self.transactions, CUSTOMERS_FEED.name: self.customers}
+        return {feed: path for feed, path in named.items() if path is not None}
 
 
 class GoldSettings(DryRunSettings):
