@@ -32,7 +32,7 @@ submit() { # Python, then the arguments of this script
 if [ "${1:-}" = help ] && [ $# -gt 1 ]; then set -- "$2" --help; fi
 case "${1:-}" in
 --help | -h | --version) needs=python ;;
-"" | -*) needs=all ;;
+"" | -* | shell) needs=all ;;
 *) if [ -f "$home/src/jobs/$1.py" ]; then needs=all; else needs=python; fi ;;
 esac
 if [ "$needs" = python ]; then
@@ -71,4 +71,9 @@ if [ -t 1 ] && [ -n "${TERM:-}" ] && [ "$TERM" != dumb ]; then
     export COLUMNS
 fi
 
-exec "${words[@]:first+1:last-first-1}"
+words=("${words[@]:first+1:last-first-1}")
+case "${words[0]}" in
+# Java warns at each start of a module that Spark itself asks for, and has no option not to.
+*/spark-submit) exec "${words[@]}" 2> >(exec grep -a -v --line-buffered "Using incubator modules: jdk.incubator.vector" >&2) ;;
+*) exec "${words[@]}" ;;
+esac

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 from pathlib import Path
 
@@ -17,16 +18,18 @@ SCRIPT = ROOT / "spark-submit.sh"
 JOBS = sorted(path.stem for path in (ROOT / "src" / "jobs").glob("[a-z]*.py"))
 
 
+def bare_environment() -> dict[str, str]:
+    """The variables that a scheduler has: none of ours, and no language."""
+    ours = ("SALES_", "PYSPARK", "SPARK", "LANG", "LC_")
+    return {key: value for key, value in os.environ.items() if not key.startswith(ours)}
+
+
 def submit(*arguments: str, folder: Path, programs: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Run the script in a folder, as a scheduler does, with no terminal, no language and no variable of ours.
+    """Run the script in a folder, as a scheduler does, with no terminal.
 
     `programs` are found before others of the same name.
     """
-    environment = {
-        key: value
-        for key, value in os.environ.items()
-        if not key.startswith(("SALES_", "PYSPARK", "SPARK", "LANG", "LC_"))
-    }
+    environment = bare_environment()
     if programs:
         environment["PATH"] = f"{programs}:{environment['PATH']}"
     command = [str(SCRIPT), *arguments]
@@ -135,6 +138,38 @@ def test_the_first_command_makes_a_lake_and_the_second_changes_nothing(tmp_path:
     verified = submit("verify_aggregate", "--json", folder=folder)
     assert verified.returncode == 0, verified.stdout
     assert json.loads(verified.stdout)["findings"] == []
+    # Delta has a line about each VACUUM, and Java one at each start: they are in nobody's way.
+    maintained = submit("maintain", "--json", folder=folder)
+    assert json.loads(maintained.stdout)["job"] == "maintain"
+    assert maintained.stderr == ""
+
+
+@pytest.mark.battery
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_run_that_is_stopped_says_so_in_one_sentence(tmp_path: Path, number: signal.Signals) -> None:
+    """By Ctrl-C, by a terminal that is closed or by a scheduler: all processes of the run get the signal."""
+    assert submit("make_sample", folder=tmp_path).returncode == 0
+    feeds = ["--transactions=data/transactions.csv", "--customers=data/customer.csv", "--lake=lake"]
+    run = subprocess.Popen(
+        [str(SCRIPT), *feeds],
+        cwd=tmp_path,
+        env=bare_environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    with run:
+        assert run.stdout
+        assert run.stdout.readline().startswith("[1/6]")
+        os.killpg(run.pid, number)
+        said, errors = run.communicate()
+    assert run.returncode == 128 + number
+    *steps, sentence = said.splitlines()
+    assert sentence == "load_sales: stopped; the next run finishes what this one could not."
+    assert all(step.startswith("[") for step in steps)
+    assert errors == ""
 
 
 @pytest.mark.battery

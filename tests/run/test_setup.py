@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from support.clusters import without_ours
 from support.project import ROOT
 
 LOCKS = ("requirements.lock", "requirements-query.lock", "requirements-dev.lock")
@@ -41,7 +40,6 @@ def start(checkout: Path, script: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         ["bash", "-euc", f"source ./setup.sh --python; {script}"],
         cwd=checkout,
-        env=without_ours(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -80,6 +78,22 @@ def test_packages_are_installed_by_one_of_several_commands(checkout: Path, start
     assert [command.returncode for command in commands] == [0, 0, 0], said
     assert said.count("setup: installing the Python packages") == 1
     assert (checkout / ".venv" / "installed-requirements.lock").read_text() == nothing
+
+
+@pytest.mark.platform
+def test_two_first_commands_in_one_fresh_checkout_both_work(checkout: Path, started: ExitStack) -> None:
+    for folder in ("src", "conf"):
+        shutil.copytree(ROOT / folder, checkout / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("spark-submit.sh", "pyproject.toml", *LOCKS):
+        shutil.copy(ROOT / name, checkout)
+    commands = [started.enter_context(start(checkout, "exec ./spark-submit.sh restate --help")) for _ in range(2)]
+    ended = [command.communicate() for command in commands]
+    said = "".join(errors for _, errors in ended)
+    if "could not be" in said:
+        pytest.skip(f"no network: {said.strip()}")
+    assert [command.returncode for command in commands] == [0, 0], said
+    assert all("--first-hour" in helped for helped, _ in ended)
+    assert said.count("setup: installing") == said.count("setup: fetching") == said.count("setup: compiling") == 1
 
 
 def test_an_installation_that_fails_is_begun_again_by_the_next_command(checkout: Path, started: ExitStack) -> None:

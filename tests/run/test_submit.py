@@ -221,6 +221,17 @@ def test_what_is_named_is_left_as_it_is(host: Host) -> None:
     assert started.variables["SPARK_CONF_DIR"] == f"{host.home}/conf"
 
 
+def test_a_shell_has_what_jobs_have_and_leaves_nothing_where_it_is_started(host: Host) -> None:
+    options, command = decide(parse(["shell", "--master=local[1]"], host.environment, JOBS), host)
+    assert command[0] == "/venv/spark/bin/pyspark"
+    assert command[-2:] == ["--master", "local[1]"]
+    assert "spark.sql.extensions=io.delta.sql.DeltaSparkSessionExtension" in command
+    assert "spark.sql.catalogImplementation=in-memory" in command
+    assert "MARK_OF_DONE" not in options.variables
+    with pytest.raises(UsageError, match="not --lake"):
+        parse(["shell", "--lake=lake"], {}, JOBS)
+
+
 def test_a_file_of_properties_that_is_not_there_is_named(host: Host) -> None:
     with pytest.raises(UsageError, match=r"there is no nowhere\.conf"):
         Started(host, *FEEDS, "--properties-file=nowhere.conf")

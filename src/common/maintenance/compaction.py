@@ -57,6 +57,7 @@ def vacuum(lake: Lake, table: Table, retain_hours: int) -> None:
     """Delete every data file that no version has that was the newest within `retain_hours`, 0 for the newest alone;
     older versions can then not be read.
     """
+    jvm.silence_console(lake.spark)
     lake.spark.conf.set(_CHECKS_RETENTION, "false")
     try:
         lake.spark.sql(f"VACUUM {lake.name(table)} RETAIN {int(retain_hours)} HOURS").collect()

@@ -29,11 +29,14 @@ class Signals:
 
     def restore(self) -> None:
         """Leave the signals to whoever had them before."""
+        logging.disable(logging.NOTSET)
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
     def _stop(self, number: int, _frame: FrameType | None) -> None:
         self.received = number
-        # The JVM is told to end as well, as a rule: what is asked of it from now on fails, which Py4J says at length.
+        # As a rule, the JVM is told to end as well. What it is asked for from now on fails, and Py4J logs that at
+        # length: by the root logger, and by its own when Python ends.
+        logging.disable()
         logging.getLogger("py4j").setLevel(logging.CRITICAL + 1)
         raise KeyboardInterrupt

@@ -49,5 +49,15 @@ def write_checkpoint(spark: SparkSession, table: str, version: int) -> bool:
     return bool(log.checkpointExistsAtVersion(version))
 
 
+def silence_console(spark: SparkSession) -> None:
+    """Have what Scala prints in this thread from now on go nowhere. Delta prints how many files a VACUUM has deleted,
+    in the midst of the report on standard output, and has no setting for that.
+    """
+    if has_jvm(spark):
+        jvm = _jvm(spark)
+        nowhere = jvm.java.io.PrintStream(jvm.java.io.OutputStream.nullOutputStream())
+        getattr(getattr(jvm, "scala.Console$"), "MODULE$").setOutDirect(nowhere)
+
+
 def _jvm(spark: SparkSession) -> Any:
     return getattr(spark, "_jvm", None)

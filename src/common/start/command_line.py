@@ -14,6 +14,8 @@ from pathlib import Path
 
 DEFAULT_JOB = "load_sales"
 HELP, VERSION = ("help", "--help", "-h"), ("--version",)
+# No job: Python with a session that has Delta and our code.
+SHELL = "shell"
 PREFIX = "SALES_LAKEHOUSE_"
 SAMPLE_FOLDER, SAMPLE_LAKE = "data", "lake"
 _SAMPLE_FILES = {"--transactions": f"{SAMPLE_FOLDER}/transactions.csv", "--customers": f"{SAMPLE_FOLDER}/customer.csv"}
@@ -88,7 +90,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str], jobs: Sequen
     job = DEFAULT_JOB
     if waiting and waiting[0] and not waiting[0].startswith("-"):
         job = waiting.pop(0)
-        if job not in jobs:
+        if job not in (*jobs, SHELL):
             raise UsageError(no_such_job(job, jobs))
     read: dict[str, str] = {"env": environment.get(f"{PREFIX}ENV") or "local"}
     job_options, spark_options, values, named = [], [], [], set()
@@ -121,6 +123,10 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str], jobs: Sequen
                 read["env"] = given
             elif option in _PATHS and given and not given.startswith("/") and ":/" not in given:
                 read["relative_path"] = f"{option} {given}"
+    if job == SHELL and job_options:
+        raise UsageError(
+            f"{SHELL} has options of spark-submit alone, such as --master or --conf; not {job_options[0]}."
+        )
     return CommandLine(
         job=job,
         job_options=tuple(job_options),
@@ -161,7 +167,7 @@ def check_not_beside_the_sample(line: CommandLine, environment: Mapping[str, str
 
 def on_the_sample(line: CommandLine) -> CommandLine:
     """The same job on the sample and its lake."""
-    if line.job == "make_sample":
+    if line.job in ("make_sample", SHELL):
         return line
     files = _SAMPLE_FILES if line.job == "load_sales" else {}
     more = [word for named in {**files, "--lake": SAMPLE_LAKE}.items() for word in named]
@@ -211,6 +217,7 @@ jobs:
 {list_of(jobs)}
 
   ./spark-submit.sh JOB --help   the options of a job
+  ./spark-submit.sh {SHELL}        a Python shell with Spark, for looking at tables
   ./spark-submit.sh --version    the version of this project
 
 example:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from common.start.command_line import (
     HELP,
+    SHELL,
     VERSION,
     CommandLine,
     UsageError,
@@ -94,7 +95,9 @@ def decide(line: CommandLine, host: Host) -> tuple[Options, list[str]]:
     options = Options(target)
     options.variables.update(_variables(host, target))
     is_small = target.is_here and not target.is_named and line.job == "load_sales" and _is_small(line)
-    settings_for_the_work(options, host, class_archive(host, target), is_small=is_small)
+    # To keep classes takes seconds when Java ends, which nobody at a shell would wait for.
+    archive = None if line.job == SHELL else class_archive(host, target)
+    settings_for_the_work(options, host, archive, is_small=is_small)
     code, driver = (host.home / ".venv" / name for name in ("sales_lakehouse.zip", "sales_lakehouse-driver.zip"))
     what_travels(options, line, host, code, driver)
     if not target.is_here:
@@ -105,8 +108,18 @@ def decide(line: CommandLine, host: Host) -> tuple[Options, list[str]]:
         pack(driver, Path(host.conf_dir))
     if has_s3:
         s3_options(options, host)
-    submit = f"{target.platform_spark or host.variable('SPARK_HOME')}/bin/spark-submit"
-    return options, [submit, *options.words, *line.spark_options, _job(line, host), *line.job_options]
+    programs = f"{target.platform_spark or host.variable('SPARK_HOME')}/bin"
+    if line.job == SHELL:
+        # Hive's catalog, the shell's own choice, would leave a metastore_db and a derby.log in the current folder.
+        options.conf_unless_named("spark.sql.catalogImplementation", "in-memory")
+        return options, [f"{programs}/pyspark", *options.words, *line.spark_options]
+    return options, [
+        f"{programs}/spark-submit",
+        *options.words,
+        *line.spark_options,
+        _job(line, host),
+        *line.job_options,
+    ]
 
 
 def _job(line: CommandLine, host: Host) -> str:
