@@ -24,7 +24,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--share", type=float, default=1.0, help="this share of each battery's rounds, such as 0.1")
     group.addoption("--record", action="store_true", help="write the figures of the batteries into docs/proof.md")
     parser.addoption("--connect", metavar="URL", help="run the tests over Spark Connect: local[2], or sc://HOST:PORT")
-    parser.addoption("--serverless", action="store_true", help="have jobs refused what serverless compute refuses")
+    parser.addoption(
+        "--serverless",
+        metavar="FILES",
+        default="",
+        help="have the jobs in these files of tests, with commas, refused what serverless compute refuses",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -59,11 +64,11 @@ def spark(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture
-def bench(
-    request: pytest.FixtureRequest, spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Workbench]:
+def bench(request: pytest.FixtureRequest, spark: SparkSession, tmp_path: Path) -> Iterator[Workbench]:
     canaries = Canaries(request.config.stash[_SEARCHED])
-    bench = Workbench(spark, tmp_path, capsys, canaries=canaries, on_serverless=request.config.option.serverless)
+    is_of_a_job_cluster = request.node.get_closest_marker("job_cluster") is not None
+    on_serverless = request.path.name in request.config.option.serverless.split(",") and not is_of_a_job_cluster
+    bench = Workbench(spark, tmp_path, canaries=canaries, on_serverless=on_serverless)
     yield bench
     bench.canaries.search_logs(bench.lake)
 

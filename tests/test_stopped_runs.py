@@ -7,10 +7,9 @@ import signal
 from pathlib import Path
 
 import pytest
-from pyspark.sql import SparkSession
-
 from common.command import run_command
 from common.settings import Settings
+from pyspark.sql import SparkSession
 
 
 def arguments(folder: Path) -> list[str]:

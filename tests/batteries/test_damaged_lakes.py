@@ -44,11 +44,10 @@ def load_and_verify(bench: Workbench, damaged: Damaged, expected: dict[str, list
         assert loaded.exit_code == 1, loaded.error
         assert damaged.path.name in loaded.error, f"{damaged}: {loaded.error}"
         return "refused by the run"
-    exit_code = verify_aggregate.main([f"--lake={bench.lake}"])
-    printed = bench.capsys.readouterr()
+    exit_code, output, error = bench.printed_by(verify_aggregate, f"--lake={bench.lake}")
     if exit_code:
-        assert exit_code == 5, f"{damaged}: {printed.err}"
-        assert damaged.path.name in printed.out, f"{damaged}: {printed.out}"
+        assert exit_code == 5, f"{damaged}: {error}"
+        assert damaged.path.name in output, f"{damaged}: {output}"
         return "found by verify_aggregate"
     assert content(bench) == expected, f"{damaged} passed in silence"
     return "of no effect on any value"

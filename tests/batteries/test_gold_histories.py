@@ -137,9 +137,7 @@ def possible_steps_with_gold(history: GoldHistory) -> Steps:
 
 
 @pytest.mark.battery
-def test_gold_histories(
-    spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str], battery: Battery
-) -> None:
+def test_gold_histories(spark: SparkSession, tmp_path: Path, battery: Battery) -> None:
     rounds = battery.rounds(50)
     tally: Counter[str] = Counter()
     for number in range(rounds):
@@ -149,7 +147,7 @@ def test_gold_histories(
             f"--seed {own_seed} --share {1 / 50:g})"
         )
         folder = tmp_path / f"history_{number + 1}"
-        let_anything_happen(spark, folder, capsys, own_seed, name, tally, GoldHistory, possible_steps_with_gold)
+        let_anything_happen(spark, folder, own_seed, name, tally, GoldHistory, possible_steps_with_gold)
     battery.passed(
         f"{rounds} histories, {tally['steps']} steps, {tally['loads']} loads, {tally['builds']} builds of gold, "
         "0 differences"

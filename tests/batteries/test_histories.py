@@ -32,7 +32,7 @@ def test_a_history_of_corrections_meddling_and_copies(bench: Workbench) -> None:
 
 
 @pytest.mark.battery
-def test_histories(spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str], battery: Battery) -> None:
+def test_histories(spark: SparkSession, tmp_path: Path, battery: Battery) -> None:
     rounds = battery.rounds(100)
     tally: Counter[str] = Counter()
     for number in range(rounds):
@@ -42,5 +42,5 @@ def test_histories(spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFi
             f"history {number + 1} of seed {battery.seed} (alone: ./run-tests.sh -m battery -k test_histories "
             f"--seed {own_seed} --share {1 / 100:g})"
         )
-        let_anything_happen(spark, folder, capsys, own_seed, name, tally, History, possible_steps)
+        let_anything_happen(spark, folder, own_seed, name, tally, History, possible_steps)
     battery.passed(f"{rounds} histories, {tally['steps']} steps, {tally['loads']} loads, 0 differences")

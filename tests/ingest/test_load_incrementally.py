@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 
+import pytest
 from deltalake import DeltaTable
 
 from jobs import load_sales, maintain
@@ -82,6 +83,7 @@ def test_a_feed_that_is_not_named_is_not_loaded_and_stays_as_it_is(bench: Workbe
     assert bench.versions() == versions
 
 
+@pytest.mark.job_cluster
 def test_files_that_the_last_run_listed_are_known_without_a_look_at_its_record(bench: Workbench) -> None:
     bench.people(ALICE)
     file = bench.sales(f"t1,c1,p1,2,1.50,{NINE}")

@@ -77,5 +77,6 @@ def test_an_index_that_is_not_clearly_ours_is_not_relied_on(bench: Workbench) ->
     assert isinstance(note, CommitNote)
     one = bench.table(SALE_IDS.name).limit(1).select(*SALE_IDS.key)
     lake.remove(SALE_IDS, one, hours=None, note=note)
-    assert verify_aggregate.main([f"--lake={bench.lake}"]) == 5
-    assert "sale_ids: ids of the sales that are missing: 1" in bench.capsys.readouterr().out
+    exit_code, printed, _ = bench.printed_by(verify_aggregate, f"--lake={bench.lake}")
+    assert exit_code == 5
+    assert "sale_ids: ids of the sales that are missing: 1" in printed

@@ -154,7 +154,6 @@ def test_overlapping_writers(bench: Workbench, schema: str, battery: Battery) ->
             reports: list[Any] = [run.result().as_dict() for run in runs]
         new = [ledger["new"] for report in reports for ledger in report["feeds"] if ledger["feed"] == "transactions"]
         assert sum(new) in (0, 3), f"round {number}: the reports say {new} new rows"
-        bench.capsys.readouterr()
         sales = bench.spark.table(f"{schema}.{SALES.name}")
         assert sales.count() == sales.select("TRANSACTION_ID").distinct().count() == 1 + 3 * (number + 1)
         counted = bench.spark.table(f"{schema}.{AGGREGATE.name}").selectExpr("sum(TRANSACTION_COUNT)").collect()[0][0]

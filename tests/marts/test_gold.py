@@ -143,8 +143,8 @@ def test_what_a_stranger_did_to_a_gold_table_is_found_and_repaired(bench: Workbe
 
     bench.spark.sql(f"UPDATE {lake.name(CUSTOMER_SUMMARY)} SET TOTAL_SPENT = 9, AGE = 99 WHERE CUSTOMER_ID = 'c1'")
     bench.spark.sql(f"INSERT INTO {lake.name(PRODUCT_PERFORMANCE)} SELECT * FROM {lake.name(PRODUCT_PERFORMANCE)}")
-    assert verify_aggregate.main([f"--lake={bench.lake}"]) == 5
-    printed = bench.capsys.readouterr().out
+    exit_code, printed, _ = bench.printed_by(verify_aggregate, f"--lake={bench.lake}")
+    assert exit_code == 5
     assert "c1: AGE differs (personal, not shown), TOTAL_SPENT is 9.00, should be 3.33" in printed
     assert "product_performance: keys that are there more than once: 3" in printed
 

@@ -80,8 +80,9 @@ def test_a_table_of_one_entry_is_planned_built_checked_repaired_and_forgotten_fr
     assert bench.run(maintain, in_lake).exit_code == 0
 
     bench.spark.sql(f"UPDATE delta.`{bench.path(name)}` SET UNITS = 9 WHERE COUNTRY = 'Mali'")
-    assert verify_aggregate.main([in_lake]) == 5
-    assert f"{name}: rows that are not what a full recompute gives: 1" in bench.capsys.readouterr().out
+    exit_code, printed, _ = bench.printed_by(verify_aggregate, in_lake)
+    assert exit_code == 5
+    assert f"{name}: rows that are not what a full recompute gives: 1" in printed
     repaired = bench.run(build_gold, in_lake)
     assert repaired.report is not None
     assert set(repaired.report["gold_recomputed_whole"]) == {name}

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from common.start.cluster_archive import PACKAGES, with_dependencies
+from pyspark.sql import SparkSession
 
+from common.start.cluster_archive import PACKAGES, with_dependencies
 from jobs import make_sample
 from support.clusters import Cluster, Server, standalone, wait_until, without_ours, yarn, yarn_printed
 from support.killing import Rows, assert_same, contents, deliver_the_first, deliver_the_rest, versions
@@ -27,6 +28,7 @@ pytestmark = pytest.mark.platform
 
 SPARK_HOME = Path(os.environ["SPARK_HOME"])
 RUNS_TABLE = "pipeline_runs"
+ANY_SHARE = "--max-rejected-share=1"
 
 
 @pytest.fixture(scope="module")
@@ -115,23 +117,30 @@ def platform(tmp_path: Path) -> Platform:
     return Platform(tmp_path)
 
 
-def deliver_all(bench: Workbench) -> None:
+@dataclass(frozen=True)
+class Delivery:
+    """Files of both feeds, and what a local run makes of them."""
+
+    feeds: list[str]
+    expected: dict[str, Rows]
+
+    @classmethod
+    def loaded_here(cls, bench: Workbench) -> Delivery:
+        """All that has arrived."""
+        bench.must_load()
+        return cls([f"--transactions={bench.transactions}", f"--customers={bench.customers}"], contents(bench.lake))
+
+
+@pytest.fixture(scope="module")
+def delivery(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Delivery:
     """A sample of 2,000 sales, and all that a delivery can bring: corrections, duplicates, refused rows."""
+    bench = Workbench(spark, tmp_path_factory.mktemp("delivery"))
     assert make_sample.main(["--folder", str(bench.folder / "sample"), "--transactions=2000"]) == 0
     bench.file(bench.transactions / "sample.csv", (bench.folder / "sample" / "transactions.csv").read_bytes())
     bench.file(bench.customers / "sample.csv", (bench.folder / "sample" / "customer.csv").read_bytes())
     deliver_the_first(bench)
     deliver_the_rest(bench)
-
-
-def loaded_here(bench: Workbench) -> dict[str, Rows]:
-    """What a local run makes of all that has arrived."""
-    bench.must_load()
-    return contents(bench.lake)
-
-
-def inputs(bench: Workbench) -> list[str]:
-    return [f"--transactions={bench.transactions}", f"--customers={bench.customers}", "--max-rejected-share=1"]
+    return Delivery.loaded_here(bench)
 
 
 def runs_and_others(lake: Path) -> tuple[int, dict[str, int]]:
@@ -141,46 +150,37 @@ def runs_and_others(lake: Path) -> tuple[int, dict[str, int]]:
 
 
 @needs_real_data
-def test_the_real_files_on_two_workers_end_as_here_and_a_second_run_writes_nothing(
-    bench: Workbench, spark_cluster: Cluster
-) -> None:
+def test_the_real_files_on_two_workers_end_as_here(bench: Workbench, spark_cluster: Cluster) -> None:
     shutil.copy2(REAL_DATA / "transactions.csv", bench.transactions)
     shutil.copy2(REAL_DATA / "customer.csv", bench.customers)
-    expected = loaded_here(bench)
+    real = Delivery.loaded_here(bench)
     assert_is_the_real_lake(bench)
-    lake, output = bench.folder / "cluster", bench.folder / "output.txt"
-    arguments = [*inputs(bench), f"--lake={lake}"]
-
-    printed = spark_cluster.run(output, "load_sales", *arguments)
+    lake = bench.folder / "cluster"
+    printed = spark_cluster.run(bench.folder / "output.txt", "load_sales", *real.feeds, f"--lake={lake}")
     assert "16,084 written in 50 hours" in printed
-    assert_same(lake, expected)
+    assert_same(lake, real.expected)
     workers = spark_cluster.servers.folder
     executors = {path.parts[-4]: path.read_text() for path in workers.glob("worker_*/app-*/*/stderr")}
     assert {"worker_1", "worker_2"} == set(executors)
     # Java's compiler is told what to do on both sides.
     assert all("-XX:Tier4InvocationThreshold=" in started for started in executors.values())
 
-    runs, others = runs_and_others(lake)
-    again = spark_cluster.run(output, "load_sales", *arguments)
-    assert "Nothing new: no table was changed." in again
-    assert runs_and_others(lake) == (runs + 1, others)
 
-
-def test_tables_in_a_catalog_are_found_by_name_in_another_session(bench: Workbench, spark_cluster: Cluster) -> None:
-    deliver_all(bench)
-    expected = loaded_here(bench)
-    warehouse, output = bench.folder / "warehouse", bench.folder / "output.txt"
-    metastore = f"jdbc:derby:;databaseName={bench.folder}/metastore;create=true"
+def test_tables_in_a_catalog_are_found_by_name_in_another_session_which_writes_nothing(
+    delivery: Delivery, spark_cluster: Cluster, tmp_path: Path
+) -> None:
+    warehouse, output = tmp_path / "warehouse", tmp_path / "output.txt"
+    metastore = f"jdbc:derby:;databaseName={tmp_path}/metastore;create=true"
     arguments = [
         *("--conf=spark.sql.catalogImplementation=hive", f"--conf=spark.sql.warehouse.dir={warehouse}"),
         f"--conf=spark.hadoop.javax.jdo.option.ConnectionURL={metastore}",
-        f"--driver-java-options=-Dderby.stream.error.file={bench.folder}/derby.log",
+        f"--driver-java-options=-Dderby.stream.error.file={tmp_path}/derby.log",
         *("--catalog=spark_catalog", "--schema=default"),
-        *inputs(bench),
+        *(*delivery.feeds, ANY_SHARE),
     ]
     printed = spark_cluster.run(output, "load_sales", *arguments)
     assert "spark_catalog.default.sales_data_partitioned: new, now version 1" in printed
-    assert_same(warehouse, expected)
+    assert_same(warehouse, delivery.expected)
 
     runs, others = runs_and_others(warehouse)
     again = spark_cluster.run(output, "load_sales", *arguments)
@@ -216,20 +216,18 @@ def test_code_that_travels_is_imported_by_executors_without_our_packages(
 
 
 def test_a_driver_on_yarn_has_its_packages_and_settings_with_it_and_one_here_finds_the_same_lake(
-    bench: Workbench, yarn_cluster: Cluster, bare_python: str
+    delivery: Delivery, yarn_cluster: Cluster, bare_python: str, tmp_path: Path
 ) -> None:
     """The Python of the cluster has none of our packages."""
-    deliver_all(bench)
-    expected = loaded_here(bench)
-    lake, output = bench.folder / "cluster", bench.folder / "output.txt"
-    arguments = ["--env=cluster", f"--lake={lake}", *inputs(bench)[:2]]
+    lake, output = tmp_path / "cluster", tmp_path / "output.txt"
+    arguments = ["--env=cluster", f"--lake={lake}", *delivery.feeds]
     # A variable of here counts there.
     environment = {"SALES_LAKEHOUSE_MAX_REJECTED_SHARE": "0.9", "PYSPARK_PYTHON": bare_python}
 
     submitted = yarn_cluster.run(output, "load_sales", "--deploy-mode=cluster", *arguments, **environment)
     assert "[6/6]" not in submitted
     assert "[6/6] Record the run" in yarn_printed(yarn_cluster)
-    assert_same(lake, expected)
+    assert_same(lake, delivery.expected)
 
     runs, others = runs_and_others(lake)
     in_client_mode = yarn_cluster.run(output, "load_sales", *arguments, **environment)
@@ -237,19 +235,17 @@ def test_a_driver_on_yarn_has_its_packages_and_settings_with_it_and_one_here_fin
     assert runs_and_others(lake) == (runs + 1, others)
 
 
-def test_a_worker_killed_in_the_middle_of_a_load(bench: Workbench, spark_cluster: Cluster) -> None:
+def test_a_worker_killed_in_the_middle_of_a_load(delivery: Delivery, spark_cluster: Cluster, tmp_path: Path) -> None:
     """With one core for the job, all that it keeps in memory and all that it has shuffled is on the worker that dies.
 
     Comes last on this cluster, which has one worker from then on.
     """
-    deliver_all(bench)
-    expected = loaded_here(bench)
-    lake, output = bench.folder / "cluster", bench.folder / "output.txt"
+    lake, output = tmp_path / "cluster", tmp_path / "output.txt"
     load = spark_cluster.start(
         output,
         "load_sales",
         *("--conf", "spark.cores.max=1", f"--lake={lake}"),
-        *inputs(bench),
+        *(*delivery.feeds, ANY_SHARE),
         SALES_SPARK_LOG_LEVEL="warn",
     )
     merged = lake / "customers" / "_delta_log" / "00000000000000000001.json"
@@ -261,7 +257,7 @@ def test_a_worker_killed_in_the_middle_of_a_load(bench: Workbench, spark_cluster
     assert load.wait() == 0, output.read_text()
     # Spark's own words for rows that were kept and are gone.
     assert re.search(r"No more replicas available for rdd_\d+_\d+", output.read_text()), output.read_text()
-    assert_same(lake, expected)
+    assert_same(lake, delivery.expected)
 
 
 def has_executor(server: Server) -> bool:

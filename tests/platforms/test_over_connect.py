@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,24 +18,7 @@ from support.worker import Worker, submit_arguments
 
 pytestmark = pytest.mark.platform
 
-CARRYING = (
-    "test_bad_rows.py",
-    "test_changed_rows.py",
-    "test_forget_customer.py",
-    "test_gold.py",
-    "test_id_index.py",
-    "test_load_incrementally.py",
-    "test_maintain.py",
-    "test_other_writers.py",
-    "test_reading_csv.py",
-    "test_refused_runs.py",
-    "test_release_rejected.py",
-    "test_restate.py",
-    "test_tables.py",
-    "test_touched_hours.py",
-    "test_verify_aggregate.py",
-)
-# The jobs that deploy/databricks runs there: load_sales, build_gold and verify_aggregate.
+# The jobs that deploy/databricks runs on serverless compute: load_sales, build_gold and verify_aggregate.
 ON_SERVERLESS = (
     "test_bad_rows.py",
     "test_changed_rows.py",
@@ -45,6 +28,16 @@ ON_SERVERLESS = (
     "test_reading_csv.py",
     "test_refused_runs.py",
     "test_verify_aggregate.py",
+)
+# Where rows are kept and properties set over Connect: all other jobs, and load_sales too.
+ON_A_JOB_CLUSTER = (
+    "test_forget_customer.py",
+    "test_id_index.py",
+    "test_maintain.py",
+    "test_release_rejected.py",
+    "test_restate.py",
+    "test_tables.py",
+    "test_touched_hours.py",
 )
 # Says its port, and stays until its standard input ends.
 SERVER = """
@@ -58,22 +51,13 @@ spark.stop()
 """
 
 
-def run_over_connect(files: Sequence[str], folder: Path, *options: str) -> None:
-    """Run tests in a process of their own: Spark has one kind of session in each."""
-    pytest_ = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--basetemp={folder}/tests"]
-    command = [*pytest_, "--connect=local[2]", *options, *map(path_of_test, files)]
+def test_what_carries_the_product_runs_over_connect_and_under_the_limits_of_serverless_compute(tmp_path: Path) -> None:
+    # In a process of its own: Spark has one kind of session in each.
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--basetemp={tmp_path}/tests"]
+    command += ["--connect=local[2]", f"--serverless={','.join(ON_SERVERLESS)}"]
+    command += map(path_of_test, (*ON_SERVERLESS, *ON_A_JOB_CLUSTER))
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stdout[-5000:]
-
-
-def test_what_carries_the_product_runs_over_connect(tmp_path: Path) -> None:
-    run_over_connect(CARRYING, tmp_path)
-
-
-def test_what_serverless_compute_is_for_runs_under_its_limits(tmp_path: Path) -> None:
-    # What lacks is a test that runs maintain, which is for a job cluster.
-    maintains = "test_load_incrementally.py::test_files_that_the_last_run_listed_are_known_without_a_look_at_its_record"
-    run_over_connect(ON_SERVERLESS, tmp_path, "--serverless", f"--deselect={path_of_test(maintains)}")
 
 
 @pytest.fixture

@@ -91,7 +91,7 @@ def test_time_zones(bench: Workbench, battery: Battery, tmp_path: Path) -> None:
         where = f"round {number}: source in {zone}, host in {host}, session in {session}"
         folder = tmp_path / f"round_{number}"
         folder.mkdir()
-        lake = Workbench(bench.spark, folder, bench.capsys)
+        lake = Workbench(bench.spark, folder)
         sales = sales_at_edges(zone)
         _load_elsewhere(lake, sales, zone, host, session, where)
         _compare_readers(lake, sales, where)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
-from contextlib import nullcontext
+from contextlib import nullcontext, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
@@ -56,7 +57,6 @@ class Workbench:
 
     spark: SparkSession
     folder: Path
-    capsys: pytest.CaptureFixture[str]
     arrivals: int = field(default=0)
     canaries: Canaries = field(default_factory=lambda: Canaries(Searched()))
     on_serverless: bool = False
@@ -98,12 +98,17 @@ class Workbench:
 
     def run(self, job: ModuleType, *arguments: str) -> Outcome:
         """Run a job through its command line, with a report in JSON."""
-        self.capsys.readouterr()
-        with refusals(self.spark) if self.on_serverless else nullcontext():
-            exit_code = job.main([*arguments, "--json"])
-        printed = self.capsys.readouterr()
-        self.canaries.search_output(printed.out + printed.err)
-        return Outcome(exit_code, json.loads(printed.out) if exit_code == 0 else None, printed.err)
+        exit_code, output, error = self.printed_by(job, *arguments, "--json")
+        return Outcome(exit_code, json.loads(output) if exit_code == 0 else None, error)
+
+    def printed_by(self, job: ModuleType, *arguments: str) -> tuple[int, str, str]:
+        """The exit code of a job, and what it prints on standard output and standard error."""
+        output, error = io.StringIO(), io.StringIO()
+        limits = refusals(self.spark) if self.on_serverless else nullcontext()
+        with redirect_stdout(output), redirect_stderr(error), limits:
+            exit_code = job.main([*arguments])
+        self.canaries.search_output(output.getvalue() + error.getvalue())
+        return exit_code, output.getvalue(), error.getvalue()
 
     def must_load(self, *options: str) -> Outcome:
         outcome = self.load(*options)

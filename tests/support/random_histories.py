@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
-import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
@@ -43,7 +42,6 @@ ENGINE = st.sampled_from(meddling.ENGINES)
 def let_anything_happen(
     spark: SparkSession,
     folder: Path,
-    capsys: pytest.CaptureFixture[str],
     own_seed: int,
     name: str,
     tally: Counter[str],
@@ -70,7 +68,7 @@ def let_anything_happen(
             return
         folder.mkdir()
         try:
-            history = kind(Workbench(spark, folder, capsys), tally, name)
+            history = kind(Workbench(spark, folder), tally, name)
             for _ in range(data.draw(st.integers(STEPS - 3, STEPS))):
                 step, arguments = data.draw(next_step(possible(history)))
                 getattr(history, step)(**arguments)
