@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession, is_remote
@@ -23,6 +27,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--seed", type=int, default=20250222, help="what the random choices of the batteries start from")
     group.addoption("--share", type=float, default=1.0, help="this share of each battery's rounds, such as 0.1")
     group.addoption("--record", action="store_true", help="write the figures of the batteries into docs/proof.md")
+    parser.addoption("--seconds", action="store_true", help="say in the end how many seconds each file of tests took")
     parser.addoption("--connect", metavar="URL", help="run the tests over Spark Connect: local[2], or sc://HOST:PORT")
     parser.addoption(
         "--serverless",
@@ -37,7 +42,27 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash.setdefault(_SEARCHED, Searched())
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Where tests run in several processes, each hands on what it has for the summary."""
+    config = session.config
+    output: dict[str, Any] | None = getattr(config, "workeroutput", None)
+    if output is not None:
+        output["figures"] = [asdict(battery) for battery in config.stash[_FIGURES]]
+        output["searched"] = asdict(config.stash[_SEARCHED])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take what a process of tests has handed on; one that died has nothing."""
+    output, stash = getattr(node, "workeroutput", None), node.config.stash
+    if output is not None:
+        stash[_FIGURES] += [Battery(**figures) for figures in output["figures"]]
+        stash[_SEARCHED].add(Searched(**output["searched"]))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if config.getoption("--seconds"):
+        _say_seconds(terminalreporter)
     searched, seed = config.stash[_SEARCHED], config.getoption("--seed")
     if searched.files and config.getoption("-m") != "battery":
         canaries = Battery("canary_names", seed, 1.0, "./run-tests.sh", str(searched))
@@ -46,6 +71,16 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(f"battery {battery.name}, seed {battery.seed}: {battery.figure}")
     if config.getoption("--record"):
         record(config.stash[_FIGURES])
+
+
+def _say_seconds(terminalreporter: pytest.TerminalReporter) -> None:
+    """The seconds of each file of tests, the longest first."""
+    seconds: defaultdict[str, float] = defaultdict(float)
+    for report in itertools.chain(*terminalreporter.stats.values()):
+        if isinstance(report, pytest.TestReport):
+            seconds[report.nodeid.partition("::")[0]] += report.duration
+    for path, spent in sorted(seconds.items(), key=lambda item: -item[1]):
+        terminalreporter.write_line(f"{spent:7.1f} s  {path}")
 
 
 @pytest.fixture(scope="session")

@@ -32,6 +32,12 @@ class Searched:
     texts: int = 0
     files: int = 0
 
+    def add(self, other: Searched) -> None:
+        """Count what another process has searched."""
+        self.canaries += other.canaries
+        self.texts += other.texts
+        self.files += other.files
+
     def __str__(self) -> str:
         return (
             f"{self.canaries:,} names and raw rows, searched in {self.texts:,} outputs and {self.files:,} log files: "
