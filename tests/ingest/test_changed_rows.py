@@ -73,13 +73,19 @@ def test_a_history_of_corrections_ends_in_the_rows_that_should_be_in(bench: Work
     assert third.report["changed_nothing"]
     assert bench.versions() == versions
 
-    # A customer moves to another country: only the files that hold that customer are rewritten.
+
+def test_of_a_customer_who_moves_to_another_country_only_the_files_are_rewritten_that_hold_them(
+    bench: Workbench,
+) -> None:
+    bench.people("c1,Ann,30,Mali", "c2,Bob,40,Peru")
+    bench.sales(f"t1,c1,p1,2,1.50,{NINE}", f"t2,c2,p2,1,3.00,{TEN}", f"t3,c2,p3,4,0.33,{TEN}")
+    bench.must_load()
     bench.people("c2,Bob,41,Cuba")
     before = bench.table("customer_aggregated_data").selectExpr("CUSTOMER_ID", "_metadata.file_path").collect()
-    fourth = bench.must_load()
-    assert fourth.ledger("customers") == {"rows_read": 1, "corrected": 1}
-    assert fourth.report is not None
-    assert fourth.report["groups_touched"] == 2
+    moved = bench.must_load()
+    assert moved.ledger("customers") == {"rows_read": 1, "corrected": 1}
+    assert moved.report is not None
+    assert moved.report["groups_touched"] == 2
     removed, _ = files_changed(bench, "customer_aggregated_data", bench.versions()["customer_aggregated_data"])
     holding = {row["file_path"].rpartition("/")[2] for row in before if row["CUSTOMER_ID"] == "c2"}
     assert {path.rpartition("/")[2] for path in removed} == holding

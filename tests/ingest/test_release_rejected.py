@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+import pytest
+from pyspark.sql import SparkSession
+
 from common.contract import CUSTOMERS, REJECTED, SALES
 from jobs import release_rejected
 from support.lakes import Workbench, assert_equals_recompute
@@ -20,7 +23,10 @@ def corrections(path: Path, lines: dict[str, str]) -> str:
     return f"--corrections={path}"
 
 
-def test_rows_are_released_when_they_are_good(bench: Workbench, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def seven_rejected(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Workbench:
+    """A lake of two loads, with seven rejected rows."""
+    bench = Workbench(spark, tmp_path_factory.mktemp("rejected"))
     bench.people("c1,Ann,30,Mali", 'c2,"Lee, Bob",old,Peru')
     bench.sales(
         f"1,t1,c1,p1,1.00,{NINE}",
@@ -35,20 +41,31 @@ def test_rows_are_released_when_they_are_good(bench: Workbench, tmp_path: Path) 
     bench.must_load()
     bench.sales(f"t7,c1,p1,77,7.00,{NINE}")
     bench.must_load()
-    ids = {raw: id_ for id_, raw in bench.rows(REJECTED.name, "rejected_id", "raw_line")}
-    assert len(ids) == 7
+    assert len(bench.rows(REJECTED.name)) == 7
     assert_equals_recompute(bench)
-    lake = f"--lake={bench.lake}"
+    return bench
 
-    # Nothing has changed: nothing leaves.
+
+@pytest.fixture
+def bench(bench: Workbench, seven_rejected: Workbench) -> Workbench:
+    """A copy of that lake."""
+    bench.start_with(seven_rejected)
+    return bench
+
+
+def test_where_nothing_has_changed_nothing_is_released(bench: Workbench) -> None:
     versions = bench.versions()
-    unchanged = bench.run(release_rejected, lake)
+    unchanged = bench.run(release_rejected, f"--lake={bench.lake}")
     assert unchanged.ledger() == {"rows_read": 6, "rejected": 6}
     assert unchanged.reasons()["quantity_is_a_whole_number"] == 2
     assert bench.versions() == versions
 
-    # A customer and a sale are corrected, and of two rows that contradict each other one is named. Another rule lets
-    # t6 in, and would let t7 in, but a later file had it.
+
+def test_rows_that_are_corrected_or_good_by_another_rule_are_released(bench: Workbench, tmp_path: Path) -> None:
+    """A customer and a sale are corrected, and of two rows that contradict each other one is named. Another rule lets
+    t6 in, and would let t7 in, but a later file had it.
+    """
+    ids = {raw: id_ for id_, raw in bench.rows(REJECTED.name, "rejected_id", "raw_line")}
     fixes = corrections(
         tmp_path / "fixes.csv",
         {
@@ -60,7 +77,8 @@ def test_rows_are_released_when_they_are_good(bench: Workbench, tmp_path: Path) 
     rules = tmp_path / "rules.yml"
     text = (ROOT / "conf" / "quality.yml").read_text()
     rules.write_text(text.replace("TRANSACTION_DATE <= now() + INTERVAL 1 DAY", "true"))
-    arguments = [lake, fixes, f"--quality-rules={rules}"]
+    arguments = [f"--lake={bench.lake}", fixes, f"--quality-rules={rules}"]
+    versions = bench.versions()
     planned = bench.run(release_rejected, *arguments, "--dry-run")
     assert bench.versions() == versions
     done = bench.run(release_rejected, *arguments)
@@ -76,11 +94,15 @@ def test_rows_are_released_when_they_are_good(bench: Workbench, tmp_path: Path) 
     assert sorted(raw[:7] for raw in bench.rejected()) == ["7,t7,c1", "five,t5"]
     assert_equals_recompute(bench)
 
-    # A correction of a row that is not there, and one that says nothing.
+    # The rows that the corrections name are no longer there.
     gone = bench.run(release_rejected, *arguments)
     assert gone.exit_code == 3
     assert "is not in rejected_rows" in gone.error
-    left = bench.rows(REJECTED.name, "rejected_id")[0][0]
-    unclear = bench.run(release_rejected, lake, corrections(tmp_path / "empty.csv", {left: ""}))
+
+
+def test_a_correction_that_says_nothing_is_refused(bench: Workbench, tmp_path: Path) -> None:
+    rejected_id = bench.rows(REJECTED.name, "rejected_id")[0][0]
+    empty = corrections(tmp_path / "empty.csv", {rejected_id: ""})
+    unclear = bench.run(release_rejected, f"--lake={bench.lake}", empty)
     assert unclear.exit_code == 3
     assert "by the rules of CSV" in unclear.error

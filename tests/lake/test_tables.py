@@ -10,15 +10,16 @@ import pytest
 from chispa import assert_df_equality
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
 
-from common.contract import AGGREGATE, CUSTOMERS, RUNS, SALES, TABLES
+from common.contract import AGGREGATE, CUSTOMERS, RUNS, SALES, TABLES, Table
 from support.lakes import Workbench, arrow, assert_equals_recompute
 
-SESSION_ZONES = ("UTC", "Asia/Kolkata", "America/Los_Angeles")
 
-
-@pytest.fixture
-def loaded(bench: Workbench) -> Workbench:
+@pytest.fixture(scope="module")
+def loaded(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Workbench:
+    """A lake of one load, which no test changes."""
+    bench = Workbench(spark, tmp_path_factory.mktemp("loaded"))
     bench.people('c1,"Canary, Ann",30,Mali', "c2,Canary Bob,40,Peru")
     bench.sales(
         "t1,c1,p1,2,1.50,2025-02-22 23:45:00.000001",
@@ -30,10 +31,8 @@ def loaded(bench: Workbench) -> Workbench:
     return bench
 
 
-def test_the_lake_is_what_the_contract_says(loaded: Workbench) -> None:
-    spark = loaded.spark
-
-    # Every reader sees the same rows and the same hours, in any session time zone.
+def test_every_reader_sees_the_same_rows_of_the_types_in_the_contract(loaded: Workbench) -> None:
+    assert {table.name for table in TABLES} == {path.parent.name for path in loaded.lake.glob("*/_delta_log")}
     for table in (SALES, CUSTOMERS, AGGREGATE):
         assert loaded.table(table.name).dtypes == [(column.name, column.type) for column in table.columns]
         by_delta_rs = loaded.rows(table.name)
@@ -42,26 +41,31 @@ def test_the_lake_is_what_the_contract_says(loaded: Workbench) -> None:
         by_spark = loaded.table(table.name)
         assert_df_equality(
             by_spark,
-            spark.createDataFrame(arrow(loaded.path(table.name)).to_pandas(), by_spark.schema),
+            loaded.spark.createDataFrame(arrow(loaded.path(table.name)).to_pandas(), by_spark.schema),
             ignore_row_order=True,
             ignore_nullable=True,
         )
-    for zone in SESSION_ZONES:
-        spark.conf.set("spark.sql.session.timeZone", zone)
-        try:
-            hour = loaded.table(SALES.name).where("transaction_hour = TIMESTAMP '2025-02-22 23:00:00Z'").count()
-        finally:
-            spark.conf.set("spark.sql.session.timeZone", "UTC")
-        assert hour == 2
 
-    # The weighted price is the amount by the units, rounded half up in the sixth decimal: 3.05 / 3.
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata", "America/Los_Angeles"])
+def test_an_hour_is_found_in_any_time_zone_of_the_session(loaded: Workbench, zone: str) -> None:
+    loaded.spark.conf.set("spark.sql.session.timeZone", zone)
+    try:
+        in_hour = loaded.table(SALES.name).where("transaction_hour = TIMESTAMP '2025-02-22 23:00:00Z'").count()
+    finally:
+        loaded.spark.conf.set("spark.sql.session.timeZone", "UTC")
+    assert in_hour == 2
+
+
+def test_the_weighted_price_is_the_amount_by_the_units_rounded_half_up_in_the_sixth_decimal(loaded: Workbench) -> None:
     prices = loaded.rows(AGGREGATE.name, "CUSTOMER_ID", "PRICE", "AMOUNT", "QUANTITY", "TRANSACTION_COUNT")
     assert [tuple(map(str, row)) for row in prices] == [
         ("c1", "1.016667", "3.05", "3", "2"),
         ("c2", "0.100000", "0.30", "3", "1"),
     ]
 
-    # The aggregate's own commit says which source versions it belongs to; the run's row has the ledger.
+
+def test_the_commit_of_the_aggregate_names_its_sources_and_the_row_of_the_run_has_the_ledger(loaded: Workbench) -> None:
     history = loaded.spark.sql(f"DESCRIBE HISTORY delta.`{loaded.path(AGGREGATE.name)}`").collect()
     last = json.loads(history[0]["userMetadata"])
     assert (last["sales_version"], last["customers_version"]) == (1, 1)
@@ -71,24 +75,28 @@ def test_the_lake_is_what_the_contract_says(loaded: Workbench) -> None:
     assert run["rejected_by_reason"] == {"transactions.price_is_an_amount_of_money": 1}
     assert last["run_id"] == run["run_id"]
 
-    # Names and raw rows stand in the data columns alone: not in statistics, commit notes or pipeline_runs.
+
+def test_names_and_raw_rows_stand_in_no_statistics_commit_notes_or_records_of_runs(loaded: Workbench) -> None:
     for log in Path(loaded.lake).glob("*/_delta_log/*"):
         assert log.is_dir() or b"Canary" not in log.read_bytes(), log
     assert "Canary" not in str(loaded.table(RUNS.name).collect())
 
-    # A stray writer is refused.
-    for statement in (
-        f"UPDATE delta.`{loaded.path(SALES.name)}` SET QUANTITY = 0",
-        f"UPDATE delta.`{loaded.path(SALES.name)}` SET PRICE = -1",
-        f"UPDATE delta.`{loaded.path(SALES.name)}` SET transaction_hour = transaction_hour + INTERVAL 1 HOUR",
-        f"UPDATE delta.`{loaded.path(SALES.name)}` SET CUSTOMER_ID = NULL",
-        f"UPDATE delta.`{loaded.path(AGGREGATE.name)}` SET AMOUNT = -1",
-        f"INSERT INTO delta.`{loaded.path(CUSTOMERS.name)}` VALUES ('c8', 'x', -1, 'y')",
-        f"INSERT INTO delta.`{loaded.path(CUSTOMERS.name)}` VALUES (NULL, 'x', 1, 'y')",
-    ):
-        with pytest.raises((PySparkException, Py4JJavaError), match=r"CHECK constraint|NOT NULL"):
-            spark.sql(statement)
-    assert {table.name for table in TABLES} == {path.parent.name for path in loaded.lake.glob("*/_delta_log")}
+
+@pytest.mark.parametrize(
+    ("table", "statement"),
+    [
+        (SALES, "UPDATE {} SET QUANTITY = 0"),
+        (SALES, "UPDATE {} SET PRICE = -1"),
+        (SALES, "UPDATE {} SET transaction_hour = transaction_hour + INTERVAL 1 HOUR"),
+        (SALES, "UPDATE {} SET CUSTOMER_ID = NULL"),
+        (AGGREGATE, "UPDATE {} SET AMOUNT = -1"),
+        (CUSTOMERS, "INSERT INTO {} VALUES ('c8', 'x', -1, 'y')"),
+        (CUSTOMERS, "INSERT INTO {} VALUES (NULL, 'x', 1, 'y')"),
+    ],
+)
+def test_a_stray_writer_of_a_wrong_value_is_refused(loaded: Workbench, table: Table, statement: str) -> None:
+    with pytest.raises((PySparkException, Py4JJavaError), match=r"CHECK constraint|NOT NULL"):
+        loaded.spark.sql(statement.format(f"delta.`{loaded.path(table.name)}`"))
 
 
 @pytest.mark.battery
@@ -115,25 +123,28 @@ def test_a_lake_in_a_catalog_is_loaded_like_one_in_a_folder(bench: Workbench) ->
     assert not bench.lake.exists()
 
 
-def test_what_a_stranger_did_to_a_table_is_repaired_and_maintenance_is_no_stranger(loaded: Workbench) -> None:
-    spark, aggregate, sales = loaded.spark, loaded.path(AGGREGATE.name), loaded.path(SALES.name)
+def test_what_a_stranger_did_to_a_table_is_repaired_and_maintenance_is_no_stranger(
+    bench: Workbench, loaded: Workbench
+) -> None:
+    bench.start_with(loaded)
+    spark, aggregate, sales = bench.spark, bench.path(AGGREGATE.name), bench.path(SALES.name)
 
     spark.sql(f"OPTIMIZE delta.`{aggregate}`")
     spark.sql(f"OPTIMIZE delta.`{sales}`")
-    versions = loaded.versions()
-    quiet = loaded.must_load()
+    versions = bench.versions()
+    quiet = bench.must_load()
     assert quiet.report is not None
     assert quiet.report["changed_nothing"]
-    assert loaded.versions() == versions
+    assert bench.versions() == versions
 
     spark.sql(f"DELETE FROM delta.`{aggregate}` WHERE CUSTOMER_ID = 'c1'")
-    repaired = loaded.must_load()
+    repaired = bench.must_load()
     assert repaired.report is not None
     assert "(DELETE) is not a run's" in repaired.report["recomputed_whole"]
-    assert_equals_recompute(loaded)
+    assert_equals_recompute(bench)
 
     spark.sql(f"RESTORE TABLE delta.`{sales}` TO VERSION AS OF 0")
-    repaired = loaded.must_load()
+    repaired = bench.must_load()
     assert repaired.report is not None
     assert "RESTORE" in repaired.report["recomputed_whole"]
-    assert loaded.rows(AGGREGATE.name) == []
+    assert bench.rows(AGGREGATE.name) == []

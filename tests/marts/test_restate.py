@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from common.contract import AGGREGATE, SALES
 from jobs import restate
 from support.lakes import Workbench, assert_did_as_planned, assert_equals_recompute
@@ -9,7 +11,10 @@ from support.lakes import Workbench, assert_did_as_planned, assert_equals_recomp
 NINE, TEN, ELEVEN = (f"2025-02-22 {hour:02}:15:00" for hour in (9, 10, 11))
 
 
-def test_a_range_is_restated_from_files_and_from_the_stored_sales(bench: Workbench) -> None:
+def deliver(bench: Workbench) -> tuple[list[str], Path]:
+    """A lake of four sales; returns the options of a restatement, and its file. There t1 is corrected, t2 gone, t3 as
+    before, t4 of another hour, and t5 new.
+    """
     bench.people("c1,Ann,30,Mali", "c2,Bob,40,Peru")
     bench.sales(
         f"t1,c1,p1,1,1.00,{NINE}",
@@ -18,16 +23,19 @@ def test_a_range_is_restated_from_files_and_from_the_stored_sales(bench: Workben
         f"t4,c1,p1,4,1.00,{ELEVEN}",
     )
     bench.must_load()
-    # t1 is corrected, t2 gone, t3 as before, t4 comes from another hour, t5 is new.
     files = bench.file(
         bench.folder / "again.csv",
         "TRANSACTION_ID,CUSTOMER_ID,PRODUCT_ID,QUANTITY,PRICE,TRANSACTION_DATE\n"
         f"t1,c1,p1,10,1.00,{NINE}\nt3,c1,p1,3,1.00,{TEN}\nt4,c1,p1,4,1.00,{TEN}\nt5,c2,p2,5,1.00,{TEN}\n",
     )
-    lake = f"--lake={bench.lake}"
-    range_ = [lake, "--first-hour=2025-02-22T09", "--last-hour=2025-02-22T10", f"--from-files={files}"]
+    range_ = ["--first-hour=2025-02-22T09", "--last-hour=2025-02-22T10"]
+    return [f"--lake={bench.lake}", f"--from-files={files}", *range_], files
+
+
+def test_a_range_is_restated_from_files_as_planned_and_twice_is_as_good_as_once(bench: Workbench) -> None:
+    options, _ = deliver(bench)
     versions = bench.versions()
-    planned = bench.run(restate, *range_)
+    planned = bench.run(restate, *options)
     assert planned.ledger() == {"rows_read": 4, "new": 1, "corrected": 2, "unchanged": 1}
     assert planned.report is not None
     assert planned.report["removed"] == {SALES.name: 1}
@@ -38,7 +46,7 @@ def test_a_range_is_restated_from_files_and_from_the_stored_sales(bench: Workben
     ]
     assert bench.versions() == versions
 
-    done = bench.run(restate, *range_, "--apply")
+    done = bench.run(restate, *options, "--apply")
     assert_did_as_planned(planned, done)
     ids = bench.rows(SALES.name, "TRANSACTION_ID", "QUANTITY", "transaction_hour")
     assert [(id_, units, hour.hour) for id_, units, hour in ids] == [
@@ -49,19 +57,22 @@ def test_a_range_is_restated_from_files_and_from_the_stored_sales(bench: Workben
     ]
     assert_equals_recompute(bench)
 
-    # Once more changes nothing, and the range alone is repaired where a stranger changed it and hid that.
     versions = bench.versions()
-    again = bench.run(restate, *range_, "--apply")
+    again = bench.run(restate, *options, "--apply")
     assert again.report is not None, again.error
     assert again.report["changed_nothing"]
     assert bench.versions() == versions
 
-    # Rows outside the range, and rows that are not good, are refused: something would be removed by mistake.
-    outside = bench.run(restate, *range_[:1], "--first-hour=2025-02-22T09", "--last-hour=2025-02-22T09", range_[3])
+
+def test_rows_outside_the_range_and_rows_that_are_not_good_refuse_the_run(bench: Workbench) -> None:
+    """Something would be removed by mistake."""
+    options, files = deliver(bench)
+    versions = bench.versions()
+    outside = bench.run(restate, *options[:-1], "--last-hour=2025-02-22T09")
     assert outside.exit_code == 3
     assert f"{files}, line 3: 3 rows are of hours outside the range" in outside.error
     bad = bench.file(files, files.read_text().replace(",10,1.00,", ",ten,1.00,"))
-    refused = bench.run(restate, *range_, "--apply")
+    refused = bench.run(restate, *options, "--apply")
     assert refused.exit_code == 3
     assert f"quantity_is_a_whole_number 1 (first: {bad}, line 2)" in refused.error
     assert bench.versions() == versions

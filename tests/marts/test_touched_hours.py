@@ -29,14 +29,15 @@ def hour_of(path: str) -> str:
     return next(part.partition("=")[2] for part in Path(path).parts if part.startswith("transaction_hour="))
 
 
-def test_a_run_reads_and_rewrites_only_the_hours_that_change(bench: Workbench) -> None:
-    before_all = snapshot(bench.folder)
+def deliver(bench: Workbench) -> None:
+    """A sale of two customers in turn in each of six hours."""
     bench.people("c1,Ann,30,Mali", "c2,Bob,40,Peru")
     bench.sales(*[f"t{n},c{n % 2 + 1},p1,1,1.00,{time}" for n, time in enumerate(HOURS)])
 
-    # A dry run before there is a lake says what would happen and leaves no trace.
+
+def test_a_dry_run_before_there_is_a_lake_says_what_a_run_will_do_and_leaves_no_trace(bench: Workbench) -> None:
+    deliver(bench)
     files = snapshot(bench.folder)
-    assert len(files) == len(before_all) + 2
     planned = bench.must_load("--dry-run")
     assert snapshot(bench.folder) == files
     loaded = bench.must_load()
@@ -46,10 +47,13 @@ def test_a_run_reads_and_rewrites_only_the_hours_that_change(bench: Workbench) -
     for figure in ("hours_touched", "groups_touched", "recomputed_whole"):
         assert planned.report[figure] == loaded.report[figure]
     assert_did_as_planned(planned, loaded)
-
     assert planned.report["plan"]["first_customers"] == ["c1 (new)", "c2 (new)"]
 
-    # The same beside a lake: a late sale, a sale that moves, and a new hour.
+
+def test_a_run_reads_and_rewrites_only_the_hours_that_change_as_planned(bench: Workbench) -> None:
+    deliver(bench)
+    bench.must_load()
+    # A late sale, a sale that moves, and a new hour.
     bench.sales(f"t9,c1,p2,1,1.00,{HOURS[1]}", f"t2,c1,p1,1,1.00,{HOURS[3]}", "t8,c2,p1,1,1.00,2025-02-23 00:15:00")
     touched = {"2025-02-22 01", "2025-02-22 02", "2025-02-22 03", "2025-02-23 00"}
     files = snapshot(bench.folder)

@@ -163,9 +163,20 @@ def _count(report: dict[str, Any], name: str) -> int:
     return int(next(feed for feed in report["feeds"] if feed["feed"] == "transactions")[name])
 
 
-@needs_real_data
-def test_the_real_files_make_the_same_tables_as_on_a_local_disk(store: Store, tmp_path: Path) -> None:
-    server = store.server
+@dataclass(frozen=True)
+class RealLake:
+    """The lake of the real files, as the script has loaded them into the store: what that printed, where the feeds and
+    the lake are, and the first sale.
+    """
+
+    printed: str
+    places: tuple[str, str, str]
+    first_sale: str
+
+
+@pytest.fixture(scope="module")
+def real_lake(server: S3Server, tmp_path_factory: pytest.TempPathFactory) -> RealLake:
+    folder = tmp_path_factory.mktemp("script")
     transactions, customers = ((REAL_DATA / name).read_bytes() for name in ("transactions.csv", "customer.csv"))
     header, *lines = transactions.splitlines(keepends=True)
     # A name that has to be escaped, a compressed file, and a row that is refused.
@@ -178,22 +189,28 @@ def test_the_real_files_make_the_same_tables_as_on_a_local_disk(store: Store, tm
     environment |= {**server.environment(), "SALES_SPARK_LOG_LEVEL": "info"}
     done = subprocess.run(
         [str(ROOT / "spark-submit.sh"), *arguments, "--json"],
-        cwd=tmp_path,
+        cwd=folder,
         env=environment,
         capture_output=True,
         text=True,
         stdin=subprocess.DEVNULL,
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    assert "S3AFileSystem" in done.stdout + done.stderr, "the log that is searched for the secret is not there"
-    assert list(tmp_path.iterdir()) == []
+    assert list(folder.iterdir()) == []
+    return RealLake(done.stdout + done.stderr, places, lines[0].decode())
 
-    local = tmp_path / "local"
+
+@needs_real_data
+def test_the_real_files_make_the_same_tables_as_on_a_local_disk(
+    store: Store, real_lake: RealLake, tmp_path: Path
+) -> None:
+    server, local = store.server, tmp_path / "local"
     for name in ("sales", "customers"):
         (local / name).mkdir(parents=True)
     for info in server.objects("real/sales"):
         (local / "sales" / info.base_name).write_bytes(server.content(info))
-    (local / "customers" / "customer.csv").write_bytes(customers)
+    for info in server.objects("real/customers"):
+        (local / "customers" / info.base_name).write_bytes(server.content(info))
     _loaded(store.first, f"{local}/sales/part*", f"{local}/customers", f"{local}/lake")
     for table in TABLES:
         assert store.rows("real/lake", table) == _rows(arrow(f"{local}/lake/{table}")), table
@@ -201,19 +218,27 @@ def test_the_real_files_make_the_same_tables_as_on_a_local_disk(store: Store, tm
     assert server.table("real/lake", "rejected_rows").num_rows == 1
     store.assert_equals_recompute("real/lake")
 
+
+@needs_real_data
+def test_the_secret_stands_in_nothing_that_is_printed_or_written(store: Store, real_lake: RealLake) -> None:
+    server = store.server
+    assert "S3AFileSystem" in real_lake.printed, "the log that is searched for the secret is not there"
     written = [server.content(info) for info in server.objects("real/lake")]
     assert len(written) > len(TABLES)
-    said = [done.stdout.encode(), done.stderr.encode(), *written]
+    said = [real_lake.printed.encode(), *written]
     said += [str(server.table("real/lake", table).to_pylist()).encode() for table in (*TABLES, "pipeline_runs")]
     assert not any(server.secret.encode() in text for text in said)
 
+
+@needs_real_data
+def test_a_second_run_writes_nothing_and_one_of_another_process_what_is_new(store: Store, real_lake: RealLake) -> None:
     versions = store.versions("real/lake")
-    again = _loaded(store.first, *places)
+    again = _loaded(store.first, *real_lake.places)
     assert again["changed_nothing"]
     assert store.versions("real/lake") == versions
 
-    # An increment from another process: a correction that moves to another hour, and a new customer.
-    old_id, customer, product = lines[0].decode().split(",")[:3]
+    # A correction that moves to another hour, and a new customer.
+    old_id, customer, product = real_lake.first_sale.split(",")[:3]
     store.put_people("real/customers", "new.csv", "new,Zoë,30,Mali")
     store.put_sales(
         "real/sales",
@@ -221,10 +246,10 @@ def test_the_real_files_make_the_same_tables_as_on_a_local_disk(store: Store, tm
         f"{old_id},{customer},{product},7,2.50,2025-02-25 09:15:00",
         f"new-sale,new,{product},1,1.00,2025-02-22 16:15:00",
     )
-    increment = _loaded(store.second, *places)
+    increment = _loaded(store.second, *real_lake.places)
     assert (_count(increment, "new"), _count(increment, "corrected")) == (1, 1)
     store.assert_equals_recompute("real/lake")
-    assert store.second.run("verify_aggregate", f"--lake={places[2]}")[0] == 0
+    assert store.second.run("verify_aggregate", f"--lake={real_lake.places[2]}")[0] == 0
 
 
 def _two_writers(store: Store, folder: str, scheme: str) -> tuple[dict[str, Any], dict[str, Any]]:

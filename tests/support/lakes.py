@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 from contextlib import nullcontext, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
@@ -109,6 +110,14 @@ class Workbench:
             exit_code = job.main([*arguments])
         self.canaries.search_output(output.getvalue() + error.getvalue())
         return exit_code, output.getvalue(), error.getvalue()
+
+    def start_with(self, prepared: Workbench) -> None:
+        """Take a copy of the lake and files of a bench that several tests share."""
+        for path in (prepared.lake, prepared.transactions, prepared.customers):
+            shutil.copytree(path, self.folder / path.name, dirs_exist_ok=True)
+        self.arrivals = prepared.arrivals
+        self.canaries.names |= prepared.canaries.names
+        self.canaries.lines |= prepared.canaries.lines
 
     def must_load(self, *options: str) -> Outcome:
         outcome = self.load(*options)

@@ -140,7 +140,7 @@ MUTANTS = (
         "jobs/restate.py",
         "self.removed = removed.select(*SALES.column_names)",
         "self.removed = removed.select(*SALES.column_names).limit(0)",
-        "test_restate.py::test_a_range_is_restated_from_files_and_from_the_stored_sales",
+        "test_restate.py::test_a_range_is_restated_from_files_as_planned_and_twice_is_as_good_as_once",
     ),
     Mutant(
         "7. Cost follows the change",
