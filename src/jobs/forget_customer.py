@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 
-from common.contract import CUSTOMERS, REJECTED, SALES, TABLES
+from common.contract import CUSTOMERS, REJECTED, SALE_IDS, SALES, TABLES
 from common.errors import LakeError
+from common.lake import id_index
 from common.maintenance import forgetting
 from common.maintenance.compaction import check_may_maintain
 from common.marts.mart import pinned_inputs, refresh
@@ -61,6 +62,9 @@ class ForgetCustomer(LakeRun[ForgetSettings]):
             for mart in marts():
                 if self.lake.version(mart.table) is not None:
                     self.report.take_refresh(mart.table, refresh(mart, inputs, self.note))
+        if self.lake.version(SALE_IDS) is not None:
+            # It belongs to a version of the sales whose files are deleted in the next step.
+            id_index.make_anew(self.lake, self.note)
         return ""
 
     def purge(self) -> str:

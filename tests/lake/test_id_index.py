@@ -10,7 +10,7 @@ from common.contract import SALE_IDS, SALES
 from common.lake.commit_note import CommitNote
 from common.lake.lake import Lake
 from common.lake.provenance import last_note
-from jobs import maintain, verify_aggregate
+from jobs import forget_customer, maintain, verify_aggregate
 from support import meddling
 from support.lakes import Workbench, assert_equals_recompute
 
@@ -80,3 +80,18 @@ def test_an_index_that_is_not_clearly_ours_is_not_relied_on(bench: Workbench) ->
     exit_code, printed, _ = bench.printed_by(verify_aggregate, f"--lake={bench.lake}")
     assert exit_code == 5
     assert "sale_ids: ids of the sales that are missing: 1" in printed
+
+
+def test_the_index_belongs_to_the_sales_that_are_left_when_a_customer_is_forgotten(bench: Workbench) -> None:
+    """The files of the version that it belonged to are gone then, and it could not be checked."""
+    in_lake = f"--lake={bench.lake}"
+    bench.people("c1,Ann,30,Mali", "c2,Bob,40,Peru")
+    bench.sales(f"t0,c1,p1,1,1.00,{HOURS[0]}", f"t1,c2,p1,1,1.00,{HOURS[1]}")
+    bench.must_load()
+    assert bench.run(maintain, in_lake).exit_code == 0
+    assert bench.run(forget_customer, in_lake, "--customer-id=c2", "--apply").exit_code == 0
+    assert len(bench.rows(SALE_IDS.name)) == 1
+    exit_code, printed, _ = bench.printed_by(verify_aggregate, in_lake)
+    assert exit_code == 0, printed
+    assert "Compare the index of ids with the sales" in printed
+    assert "1 id" in printed

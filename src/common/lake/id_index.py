@@ -33,19 +33,22 @@ def hours_by_id(lake: Lake, version: int) -> DataFrame | None:
 
 def extend(lake: Lake, note: CommitNote) -> Commit | None:
     """Have the index cover the newest version of the sales, in one commit or none; makes it where it is not there."""
-    sales = lake.newest(SALES)
-    assert sales is not None
-    made_of = {SALES.name: TableVersion(sales.version, sales.at.isoformat())}
-    note = replace(note, logic_version=SALE_IDS.logic_version, made_of=made_of)
-    covered = _covered(lake, sales.version)
-    if covered == sales.version:
+    version = lake.version(SALES)
+    assert version is not None
+    covered = _covered(lake, version)
+    if covered == version:
         return None
     if covered is not None:
         # Where the changes can no longer be read, it is made anew.
         with suppress(*SPARK_ERRORS):
-            return lake.insert_missing(SALE_IDS, _came_after(lake, covered, sales.version), note=note)
+            return lake.insert_missing(SALE_IDS, _came_after(lake, covered, version), note=_noted(lake, note))
+    return make_anew(lake, note)
+
+
+def make_anew(lake: Lake, note: CommitNote) -> Commit | None:
+    """Have the index hold the ids of the newest version of the sales, and no others."""
     lake.create([SALE_IDS])
-    return lake.overwrite(SALE_IDS, hashed(lake.read(SALES, sales.version)), note=note)
+    return lake.overwrite(SALE_IDS, hashed(lake.read(SALES, lake.version(SALES))), note=_noted(lake, note))
 
 
 def id_hash(key: str) -> Column:
@@ -69,6 +72,14 @@ def missing(lake: Lake) -> tuple[int, int] | None:
 def hashed(sales: DataFrame) -> DataFrame:
     """The rows of the index for some sales, each once."""
     return sales.select(id_hash("TRANSACTION_ID"), HOUR).distinct()
+
+
+def _noted(lake: Lake, note: CommitNote) -> CommitNote:
+    """The note of a run, for a commit that has the index cover the newest version of the sales."""
+    sales = lake.newest(SALES)
+    assert sales is not None
+    made_of = {SALES.name: TableVersion(sales.version, sales.at.isoformat())}
+    return replace(note, logic_version=SALE_IDS.logic_version, made_of=made_of)
 
 
 def _came_after(lake: Lake, covered: int, version: int) -> DataFrame:
