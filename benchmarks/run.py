@@ -1,4 +1,4 @@
-"""The benchmarks: ours and others in turn, on the same data; medians and ratios go into docs/performance.md.
+"""The benchmarks: ours and others in turn, on the same data; medians and ratios go into docs/explanation/performance.md.
 
 Started by ./run-benchmarks.sh SCENARIO [options]. The scenarios:
 
@@ -202,7 +202,7 @@ def _must_agree(way: str, found: tuple[object, ...], expected: tuple[object, ...
 
 
 def record(bench: Bench, scenario: str, command: str, baseline: str, tables: str) -> None:
-    """Put tables and a picture between the marks of their scenario in docs/performance.md."""
+    """Put tables and a picture between the marks of their scenario in docs/explanation/performance.md."""
     picture = PICTURES / f"{scenario}.svg"
     bench.picture(baseline, picture)
     begin, end = f"<!-- {scenario} -->", f"<!-- end of {scenario} -->"

@@ -41,7 +41,7 @@ def test_every_mutant_has_its_place_in_the_code(mutant: Mutant) -> None:
 
 def test_the_table_of_mutants_is_that_of_the_docs() -> None:
     assert as_table() in PROOF.read_text(), (
-        "run .venv/bin/python tests/support/mutants.py and put what it prints into docs/proof.md"
+        "run .venv/bin/python tests/support/mutants.py and put what it prints into docs/explanation/proof.md"
     )
 
 

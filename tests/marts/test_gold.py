@@ -60,7 +60,7 @@ def bench(bench: Workbench, first_lake: Path) -> Workbench:
 def test_the_docs_say_what_the_contract_says() -> None:
     text = DOCS.read_text()
     for relation in IN_DOCS:
-        assert as_markdown(relation) in text, "put what tests/support/gold_docs.py prints into docs/gold.md"
+        assert as_markdown(relation) in text, "put what tests/support/gold_docs.py prints into docs/explanation/gold.md"
 
 
 def build(bench: Workbench, *options: str) -> Outcome:

@@ -1,4 +1,4 @@
-"""The batteries: how large one is, what its random choices start from, and the table of figures in docs/proof.md."""
+"""The batteries: how large one is, what its random choices start from, and the table of figures in docs/explanation/proof.md."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Battery:
 
 
 def record(batteries: list[Battery]) -> None:
-    """Put the figures of the batteries that passed into the table of docs/proof.md, each into its own row."""
+    """Put the figures of the batteries that passed into the table of docs/explanation/proof.md, each into its own row."""
     text = PROOF.read_text()
     for battery in batteries:
         title = battery.name.replace("_", " ")

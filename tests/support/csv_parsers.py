@@ -1,4 +1,4 @@
-"""What a CSV file holds by two parsers that know nothing of docs/csv.md: Python's csv module and DuckDB."""
+"""What a CSV file holds by two parsers that know nothing of docs/explanation/csv.md: Python's csv module and DuckDB."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tables of docs/gold.md, from the contract. This prints them:
+"""The tables of docs/explanation/gold.md, from the contract. This prints them:
 `PYTHONPATH=src:tests .venv/bin/python -m support.gold_docs`.
 """
 

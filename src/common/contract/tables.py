@@ -1,7 +1,7 @@
 """The feeds and tables of the lake: columns, keys and grain. The tables of the gold layer are in gold.py.
 
 Times are UTC instants, money is DECIMAL, and names follow the feeds: upper case where a column comes from a CSV
-file, lower case where the lake adds it. See docs/design.md for what is always true of these tables.
+file, lower case where the lake adds it. See docs/explanation/design.md for what is always true of these tables.
 """
 
 from __future__ import annotations

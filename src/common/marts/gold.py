@@ -1,6 +1,6 @@
 """The gold tables as functions of sales and customers: their only definition.
 
-What each column means is in contract/gold.py; docs/gold.md says why.
+What each column means is in contract/gold.py; docs/explanation/gold.md says why.
 """
 
 from __future__ import annotations

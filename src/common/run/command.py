@@ -91,7 +91,7 @@ def _explained(job: str, error: Exception) -> int:
     if damaged:
         print(
             f"{job}: {damaged} cannot be read: it is missing, damaged or not permitted. Bring it back from a "
-            "backup; docs/design.md says what to do without one.",
+            "backup; docs/explanation/design.md says what to do without one.",
             file=sys.stderr,
         )
         return 1

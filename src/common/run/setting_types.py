@@ -18,7 +18,7 @@ def _whole_path(value: str) -> str:
     value = re.sub(r"^dbfs:/+", "dbfs:///", re.sub(r"^file:/+", "/", value))
     if re.match(r"[\w+.-]+://[^@]*:[^@]*@", value):
         # The value is not quoted: messages end up in logs.
-        raise ValueError("holds credentials, which belong into the environment; see docs/object-stores.md")
+        raise ValueError("holds credentials, which belong into the environment; see docs/guides/object-stores.md")
     if "://" in value or value.startswith("/"):
         return value if value == "/" else value.rstrip("/")
     return os.path.abspath(value)

@@ -35,7 +35,7 @@ _REFUSALS: tuple[tuple[str, type[SalesLakehouseError], str], ...] = (
     (
         r"No FileSystem for scheme|ClassNotFoundException: Class org\.apache\.hadoop\.fs\.",
         ConfigError,
-        "Spark has no connector for it here. For S3, write s3a://; see docs/object-stores.md for the others.",
+        "Spark has no connector for it here. For S3, write s3a://; see docs/guides/object-stores.md for the others.",
     ),
     (
         r"UnknownStoreException|NoSuchBucket",
@@ -51,7 +51,7 @@ _REFUSALS: tuple[tuple[str, type[SalesLakehouseError], str], ...] = (
         # The answer to a look at an object has no body that could say which it is.
         r"Status Code: (403|401)|ExpiredToken|InvalidToken",
         ConfigError,
-        "access is denied. The credentials are wrong, or have expired, or lack a permission that docs/object-stores.md "
+        "access is denied. The credentials are wrong, or have expired, or lack a permission that docs/guides/object-stores.md "
         "lists.",
     ),
     (

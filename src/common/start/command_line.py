@@ -143,7 +143,7 @@ def _check_may_be_seen(option: str, value: str) -> None:
     if _CREDENTIAL.search(value):
         raise UsageError(
             f"{option}: {value.partition('=')[0]} is a credential, which every user of this machine could read in the "
-            "list of processes: set it as a variable, such as AWS_SECRET_ACCESS_KEY; see docs/object-stores.md."
+            "list of processes: set it as a variable, such as AWS_SECRET_ACCESS_KEY; see docs/guides/object-stores.md."
         )
 
 

@@ -17,7 +17,7 @@ from common.run.arguments import argument_parser
 from common.run.configuration import load_settings
 from common.run.settings import LoadSettings
 
-# Up to so many bytes of CSV, starting takes longer than reading; see docs/performance.md.
+# Up to so many bytes of CSV, starting takes longer than reading; see docs/explanation/performance.md.
 SMALL_BYTES = 16 * 1024 * 1024
 # What a compressed file is counted as, by its size.
 _UNPACKED = 8
