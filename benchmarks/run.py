@@ -1,4 +1,4 @@
-"""The benchmarks: ours and others in turn, on the same data; medians and ratios go into docs/explanation/performance.md.
+"""Ours and others in turn, on the same data; medians and ratios go into docs/explanation/performance.md.
 
 Started by ./run-benchmarks.sh SCENARIO [options]. The scenarios:
 
@@ -28,8 +28,8 @@ import data
 from bench import OURS, ROOT, Bench, markdown
 from support.clusters import standalone
 
-PERFORMANCE = ROOT / "docs" / "performance.md"
-PICTURES = ROOT / "docs" / "pictures"
+PERFORMANCE = ROOT / "docs" / "explanation" / "performance.md"
+PICTURES = ROOT / "docs" / "explanation" / "pictures"
 EXECUTOR_MEMORY = "4g"
 LITTLE_HEAP = 512 * 2**20
 # How many sales the files of a scenario have, unless it is said.

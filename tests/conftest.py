@@ -26,7 +26,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("batteries")
     group.addoption("--seed", type=int, default=20250222, help="what the random choices of the batteries start from")
     group.addoption("--share", type=float, default=1.0, help="this share of each battery's rounds, such as 0.1")
-    group.addoption("--record", action="store_true", help="write the figures of the batteries into docs/explanation/proof.md")
+    group.addoption(
+        "--record", action="store_true", help="write the figures of the batteries into docs/explanation/proof.md"
+    )
     parser.addoption("--seconds", action="store_true", help="say in the end how many seconds each file of tests took")
     parser.addoption("--connect", metavar="URL", help="run the tests over Spark Connect: local[2], or sc://HOST:PORT")
     parser.addoption(

@@ -1,4 +1,4 @@
-"""Thousands of files with faults, each read as docs/explanation/csv.md says, and as DuckDB and Python's csv module read it."""
+"""Thousands of faulty files, read as docs/explanation/csv.md says, and as DuckDB and Python's csv module do."""
 
 from __future__ import annotations
 
@@ -68,10 +68,10 @@ def test_files_with_faults_are_read_as_documented(bench: Workbench) -> None:
 @pytest.mark.battery
 def test_fuzzed_files(bench: Workbench, battery: Battery) -> None:
     """Compared for every file: the typed values of each accepted row; line, text and reasons of each refused one; the
-    sum of QUANTITY x PRICE; and that both kinds add up to the rows read. Compared with what docs/explanation/csv.md says, written
+    sum of QUANTITY x PRICE; that both kinds add up to the rows read. Compared with what the page on CSV says, written
     down a second time in csv_by_docs.py; and the accepted rows of each file in which Python's csv module (strict) and
     DuckDB (strict) find the same rows, also with what DuckDB makes of these, from bytes to typed values. Files in which
-    docs/explanation/csv.md is stricter than RFC 4180 on purpose (quoted lines that look like rows; more than 1,000 commas) are
+    The page is stricter than RFC 4180 on purpose (quoted lines that look like rows; more than 1,000 commas) are
     compared with the first alone. Files with a bad header must be refused by name. A share of the batches is loaded
     into a lake, and its tables compared.
     """
@@ -97,7 +97,7 @@ def test_fuzzed_files(bench: Workbench, battery: Battery) -> None:
 def compare_batch(
     bench: Workbench, seed: int, numbers: range, parsers: Parsers, totals: Totals
 ) -> dict[FuzzedFile, Reading]:
-    """Read the files of these numbers with our reader and the others; returns what they hold by docs/explanation/csv.md."""
+    """Read the files of these numbers with our reader and the others; returns what they hold by our rules."""
     readings: dict[FuzzedFile, Reading] = {}
     for feed in (TRANSACTIONS, CUSTOMERS_FEED):
         files = [file for file in (fuzzed_file(seed, number) for number in numbers) if file.feed is feed]

@@ -1,4 +1,4 @@
-"""Where Spark's own CSV reader is silently wrong (docs/explanation/csv.md), and what is read instead. Cases read real files."""
+"""Where Spark's own CSV reader is silently wrong, and what is read instead: docs/explanation/csv.md, on real files."""
 
 from __future__ import annotations
 

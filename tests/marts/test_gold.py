@@ -21,7 +21,6 @@ from common.marts.registry import gold_tables, marts
 from common.marts.sales_enriched import sales_enriched_sql
 from jobs import build_gold, load_sales, verify_aggregate
 from support.expected_gold import assert_gold_is_right, database_of, gold_by_duckdb, gold_versions, in_order, plain
-from support.gold_docs import DOCS, IN_DOCS, as_markdown
 from support.lakes import CUSTOMERS_HEADER, SALES_HEADER, Outcome, Workbench, assert_did_as_planned
 
 PEOPLE = [CUSTOMERS_HEADER, "c1,Ann Lee,30,Mali", "c2,Bob,70,Peru", "c3,Nobody Yet,,"]
@@ -55,12 +54,6 @@ def bench(bench: Workbench, first_lake: Path) -> Workbench:
     shutil.copytree(first_lake, bench.lake)
     bench.canaries.add("\n".join(PEOPLE))
     return bench
-
-
-def test_the_docs_say_what_the_contract_says() -> None:
-    text = DOCS.read_text()
-    for relation in IN_DOCS:
-        assert as_markdown(relation) in text, "put what tests/support/gold_docs.py prints into docs/explanation/gold.md"
 
 
 def build(bench: Workbench, *options: str) -> Outcome:

@@ -1,4 +1,4 @@
-"""The batteries: how large one is, what its random choices start from, and the table of figures in docs/explanation/proof.md."""
+"""The batteries: size, seed, and the table of figures in docs/explanation/proof.md."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from support.project import ROOT
 
-PROOF = ROOT / "docs" / "proof.md"
+PROOF = ROOT / "docs" / "explanation" / "proof.md"
 
 
 @dataclass
@@ -30,7 +30,7 @@ class Battery:
 
 
 def record(batteries: list[Battery]) -> None:
-    """Put the figures of the batteries that passed into the table of docs/explanation/proof.md, each into its own row."""
+    """Put the figures of the batteries that passed into the table of the page on proof, each into its own row."""
     text = PROOF.read_text()
     for battery in batteries:
         title = battery.name.replace("_", " ")

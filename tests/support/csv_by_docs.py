@@ -39,7 +39,7 @@ class Row:
 
 @dataclass
 class Reading:
-    """A file by docs/explanation/csv.md. `is_stricter` where these are more careful than parsers: spaces before a quote, more than
+    """A file by that page. `is_stricter` where these are more careful than parsers: spaces before a quote, more than
     1,000 commas, lines that a quoted value spans but that look like rows, and lines between quotes after a stray one.
     """
 

@@ -1,6 +1,6 @@
 """What a lake should hold, worked out in plain Python from the files that arrived: the model that histories follow.
 
-It knows nothing of Spark, Delta or the code of the jobs; it says in a page what README.md and docs/explanation/csv.md promise.
+It knows nothing of Spark, Delta or the code of the jobs; it says in a page what README.md and the page on CSV promise.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The contract of the gold layer: what build_gold computes from sales and customers. docs/explanation/gold.md explains it."""
+"""The gold layer: what build_gold computes from sales and customers. docs/explanation/gold.md explains it."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 Files are read as lines of bytes and each line is parsed by itself, so that a large file is read by many tasks, a bad
 line harms no other, and every line is kept as it stood. Only a file in which a line has an odd number of quotes may
-hold records of several lines; such a file is read again by `stitched_lines`. docs/explanation/csv.md has the whole story.
+hold records of several lines; such a file is read again by `stitched_lines`. See docs/explanation/csv.md.
 """
 
 from __future__ import annotations

@@ -51,8 +51,8 @@ _REFUSALS: tuple[tuple[str, type[SalesLakehouseError], str], ...] = (
         # The answer to a look at an object has no body that could say which it is.
         r"Status Code: (403|401)|ExpiredToken|InvalidToken",
         ConfigError,
-        "access is denied. The credentials are wrong, or have expired, or lack a permission that docs/guides/object-stores.md "
-        "lists.",
+        "access is denied. The credentials are wrong, or have expired, or lack a permission: see "
+        "docs/guides/object-stores.md.",
     ),
     (
         r"Unable to execute HTTP request|ConnectException|UnknownHostException|ConnectTimeoutException",

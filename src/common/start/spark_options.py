@@ -195,7 +195,7 @@ def s3_options(options: Options, host: Host) -> None:
 
 
 def settings_for_the_work(options: Options, host: Host, archive: Path | None, *, is_small: bool) -> None:
-    """What suits the work: see docs/explanation/performance.md. A file of Spark properties of one's own is left as it is.
+    """What suits the work: see docs/explanation/performance.md. A properties file of one's own is left as it is.
 
     `archive` is where Java keeps what it learned of Spark's classes, None where it cannot.
     """
