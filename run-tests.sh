@@ -15,4 +15,7 @@ export PYTHONDONTWRITEBYTECODE=1
 .venv/bin/ruff format --check .
 .venv/bin/mypy
 PYTHONPATH=src .venv/bin/lint-imports --no-cache
+# All everyday tests at once have two processes with a Spark each: one alone leaves half of two cores idle. What one asks for
+# by arguments has one, unless -n 2 is among them; the tests of a file share lakes and servers.
+[ $# -gt 0 ] || set -- -n 2 --dist loadfile
 exec .venv/bin/python -m pytest "$@"

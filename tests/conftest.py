@@ -18,6 +18,7 @@ from support.canaries import Canaries, Searched
 from support.lakes import Workbench
 from support.worker import submit_arguments
 
+_EVERYDAY = "not battery and not platform"
 _FIGURES = pytest.StashKey[list[Battery]]()
 _SEARCHED = pytest.StashKey[Searched]()
 
@@ -66,7 +67,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if config.getoption("--seconds"):
         _say_seconds(terminalreporter)
     searched, seed = config.stash[_SEARCHED], config.getoption("--seed")
-    if searched.files and config.getoption("-m") != "battery":
+    if searched.files and config.getoption("-m") == _EVERYDAY:
         canaries = Battery("canary_names", seed, 1.0, "./run-tests.sh", str(searched))
         config.stash[_FIGURES].append(canaries)
     for battery in config.stash[_FIGURES]:

@@ -24,7 +24,7 @@ from deltalake import DeltaTable
 
 from support.canaries import Canaries, Searched
 from support.lakes import Workbench
-from support.worker import QUICK_JAVA, Worker, submit_arguments
+from support.worker import Worker, submit_arguments
 
 needs_fschanges = pytest.mark.skipif(
     not sys.platform.startswith("linux") or shutil.which("cc") is None,
@@ -224,13 +224,9 @@ class WorkerBench(Workbench):
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         self.folder, self.arrivals, self.canaries = folder, 0, Canaries(Searched())
         self.__post_init__()
-        options = (
-            # A checkpoint at every second version, so that a small history has some.
-            "--conf spark.databricks.delta.properties.defaults.checkpointInterval=2",
-            # Hundreds of small loads on few cores: less time goes into compiling.
-            QUICK_JAVA,
-        )
-        submit = {"PYSPARK_SUBMIT_ARGS": submit_arguments(folder / "warehouse", *options)}
+        # A checkpoint at every second version, so that a small history has some.
+        checkpoints = "--conf spark.databricks.delta.properties.defaults.checkpointInterval=2"
+        submit = {"PYSPARK_SUBMIT_ARGS": submit_arguments(folder / "warehouse", checkpoints)}
         self.worker = Worker(folder / "worker", {**environment, **submit})
 
     def load_into(self, lake: Path) -> tuple[int, str]:

@@ -16,7 +16,7 @@ from typing import IO
 
 from support.lakes import Workbench, arrow
 from support.project import ROOT
-from support.worker import QUICK_JAVA, Worker, submit_arguments
+from support.worker import Worker, submit_arguments
 
 # These differ between two runs that refuse the same row.
 _OF_THE_RUN = {"run_id", "rejected_at"}
@@ -102,8 +102,8 @@ def number_of_files(lake: Path) -> int:
 
 
 def quick_worker(folder: Path) -> Worker:
-    """A process for small jobs, whose JVM starts faster and takes less memory than the usual one."""
-    arguments = submit_arguments(folder / "warehouse", "--driver-memory 1g", QUICK_JAVA)
+    """A process for small jobs, whose JVM takes less memory than the usual one."""
+    arguments = submit_arguments(folder / "warehouse", "--driver-memory 1g")
     return Worker(folder, {"PYSPARK_SUBMIT_ARGS": arguments})
 
 

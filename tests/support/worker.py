@@ -11,6 +11,7 @@ import importlib
 import io
 import json
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -25,11 +26,9 @@ sys.path[:0] = {[str(ROOT / "src"), str(ROOT / "tests")]}
 from support.worker import serve
 serve()
 """
-# The compiler and its room as spark-submit.sh sets them for small runs: it starts fast, and what Java itself has to say
-# stays out of the report.
-QUICK_JAVA = (
-    '--driver-java-options "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+DisplayVMOutputToStderr"'
-)
+# As for small runs of the script: a compiler and a collector that leave the other core to others, and what Java itself
+# has to say stays out of the report.
+_JAVA = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+DisplayVMOutputToStderr"
 
 
 def submit_arguments(warehouse: Path, *more: str) -> str:
@@ -47,10 +46,10 @@ def submit_arguments(warehouse: Path, *more: str) -> str:
         "spark.sql.adaptive.enabled": "false",
         "spark.sql.codegen.wholeStage": "false",
         "spark.sql.codegen.factoryMode": "NO_CODEGEN",
-        "spark.driver.defaultJavaOptions": "-XX:+UseParallelGC",
+        "spark.driver.defaultJavaOptions": _JAVA,
         "spark.sql.warehouse.dir": str(warehouse),
     }
-    options = [f"--conf {key}={value}" for key, value in settings.items()]
+    options = [f"--conf {shlex.quote(f'{key}={value}')}" for key, value in settings.items()]
     properties = f"--properties-file {ROOT}/conf/spark-local.conf --driver-class-path {jars}"
     return " ".join([properties, *options, *more, "pyspark-shell"])
 
