@@ -363,7 +363,7 @@ def test_words_reach_bash_as_they_are(host: Host) -> None:
     odd = "a\nb 'c' \"$d\" é"
     done = subprocess.run(
         [sys.executable, "-c", script, str(host.home), "1", "", "", *FEEDS, odd],
-        env={**os.environ, **host.environment, "PYTHONPATH": str(ROOT / "src")},
+        env={"PATH": os.environ["PATH"], **host.environment, "PYTHONPATH": str(ROOT / "src")},
         capture_output=True,
     )
     assert done.returncode == 0, done.stderr
