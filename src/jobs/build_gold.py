@@ -26,7 +26,7 @@ class BuildGold(LakeRun[GoldSettings]):
         super().begin()
         self.marts = marts_kept_by(self.job)
         tables = [mart.table for mart in self.marts]
-        self.begin_on_existing(tables)
+        self.begin_on_existing(tables, makes_them=True)
         if self.settings.dry_run:
             self.report.plan = Plan()
         else:

@@ -11,7 +11,7 @@ from common.lake import id_index
 from common.maintenance import forgetting
 from common.maintenance.compaction import check_may_maintain
 from common.marts.mart import pinned_inputs, refresh
-from common.marts.registry import gold_tables, gold_tables_of, marts
+from common.marts.registry import gold_tables, marts
 from common.run.command import run_command
 from common.run.job import Job, LakeRun, Step
 from common.run.settings import ForgetSettings
@@ -25,8 +25,7 @@ class ForgetCustomer(LakeRun[ForgetSettings]):
 
     def begin(self) -> None:
         super().begin()
-        self.lake.check_files(gold_tables())
-        self.begin_on_existing(gold_tables_of(self.lake))
+        self.begin_on_existing(gold_tables())
 
     def steps(self) -> Iterator[Step]:
         yield Step("Look for the customer", self.look)

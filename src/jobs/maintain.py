@@ -18,7 +18,7 @@ from common.maintenance.compaction import (
     vacuum,
     write_checkpoint,
 )
-from common.marts.registry import gold_tables, gold_tables_of
+from common.marts.registry import gold_tables
 from common.run.command import run_command
 from common.run.job import Job, LakeRun, Step
 from common.run.settings import MaintainSettings
@@ -32,8 +32,7 @@ class Maintain(LakeRun[MaintainSettings]):
 
     def begin(self) -> None:
         super().begin()
-        self.lake.check_files(gold_tables())
-        self.begin_on_existing(gold_tables_of(self.lake))
+        self.begin_on_existing(gold_tables())
         if not self.settings.dry_run:
             check_may_maintain(self.lake.spark)
 

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 
 from common.contract import AGGREGATE, Table
 from common.contract.gold import CUSTOMER_SEGMENTS, CUSTOMER_SUMMARY, PRODUCT_PERFORMANCE, SALES_HOURLY
-from common.lake.lake import Lake
 from common.marts.aggregate import aggregate_sales
 from common.marts.aggregate_refresh import touched_groups
 from common.marts.gold import customer_segments, customer_summary, product_performance, purchases, sales_hourly
@@ -59,8 +58,3 @@ def marts_kept_by(job: str) -> Sequence[Mart]:
 def gold_tables() -> Sequence[Table]:
     """The tables of the gold layer: all computed ones but the aggregate, which every load keeps."""
     return [mart.table for mart in marts() if mart.table is not AGGREGATE]
-
-
-def gold_tables_of(lake: Lake) -> Sequence[Table]:
-    """The gold tables that a lake has."""
-    return [table for table in gold_tables() if lake.version(table) is not None]

@@ -93,10 +93,13 @@ class LakeRun(Run[AnySettings]):
     def begin(self) -> None:
         self.lake.check_files((*TABLES, *OPTIONAL_TABLES))
 
-    def begin_on_existing(self, more: Sequence[Table] = ()) -> None:
-        """Look at a lake that has to be there; `more` are the tables that the run writes beside those of every load."""
+    def begin_on_existing(self, more: Sequence[Table] = (), *, makes_them: bool = False) -> None:
+        """Look at a lake that has to be there. `more` are the tables that the run writes beside those of every load:
+        all of them where it `makes_them`, else those that are there.
+        """
         self.lake.check_files(more)
-        self.before = versions_of_existing(self.lake, more)
+        written = more if makes_them else [table for table in more if self.lake.version(table) is not None]
+        self.before = versions_of_existing(self.lake, written)
 
     def refresh_aggregate(self) -> None:
         """Bring the tables up to date that every load keeps: the aggregate."""
