@@ -95,8 +95,12 @@ class Verification:
         """The report for machines."""
         return dataclasses.asdict(self) | {"is_sound": not self.findings}
 
+    @property
+    def title(self) -> str:
+        return self.job
+
     def table(self) -> RichTable:
-        table = RichTable(title=self.job, title_justify="left")
+        table = RichTable()
         table.add_column("")
         for column in ("version", "rows", "findings"):
             table.add_column(column, justify="right")

@@ -25,11 +25,14 @@ _HOURS_PRINTED = 50
 
 
 class Report(Protocol):
-    """What a job ends with: one JSON object; or, for a person, a table and the lines below it."""
+    """What a job ends with: one JSON object; or, for a person, a title, a table and the lines below it."""
+
+    @property
+    def title(self) -> str: ...
 
     def as_dict(self) -> dict[str, object]: ...
 
-    def table(self) -> RichTable | str: ...
+    def table(self) -> RichTable | None: ...
 
     def lines(self) -> Iterator[str]: ...
 
@@ -95,10 +98,9 @@ class Console:
             print(json.dumps(report.as_dict() | {"steps": self._done}, default=json_value), flush=True)
             return
         self.say("")
+        self.say(report.title)
         table = report.table()
-        if isinstance(table, str):
-            self.say(table)
-        else:
+        if table:
             self._console.print(table)
         for line in report.lines():
             self.say(line)

@@ -120,19 +120,23 @@ class RunReport:
         """The report for machines."""
         return dataclasses.asdict(self) | {"changed_nothing": self.changed_nothing}
 
-    def table(self) -> RichTable | str:
+    @property
+    def title(self) -> str:
+        """Which run it was."""
+        return f"{self.job}, run {self.run_id}" + (" (dry run: nothing was written)" if self.dry_run else "")
+
+    def table(self) -> RichTable | None:
         return _ledger_table(self)
 
     def lines(self) -> Iterator[str]:
         return _closing_lines(self)
 
 
-def _ledger_table(report: RunReport) -> RichTable | str:
-    """One line a count, one column a feed, so that it fits a narrow terminal; the title alone where no row was read."""
-    title = f"{report.job}, run {report.run_id}" + (" (dry run: nothing was written)" if report.dry_run else "")
+def _ledger_table(report: RunReport) -> RichTable | None:
+    """One line a count, one column a feed, so that it fits a narrow terminal; None where no row was read."""
     if not any(ledger.rows_read for ledger in report.feeds):
-        return title
-    table = RichTable(title=title, title_justify="left")
+        return None
+    table = RichTable()
     table.add_column("")
     for ledger in report.feeds:
         table.add_column(ledger.feed, justify="right")
