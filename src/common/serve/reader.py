@@ -11,6 +11,8 @@ Neither writes, nor takes the lake's lock.
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,6 +35,10 @@ Answer_co = TypeVar("Answer_co", covariant=True)
 
 class RunNotFoundError(LookupError):
     """There is no lake, or no run of that id; the message says which there are."""
+
+
+class TableNotFoundError(LookupError):
+    """A query names a table that is not there; the message says which there are, or what makes it."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +70,8 @@ class LakeAtRun(Generic[Answer_co]):
 
     @property
     def tables(self) -> list[str]:
-        """The names that `sql` knows: the tables, and the view sales_enriched."""
-        return [*self.run.versions, SALES_ENRICHED.name]
+        """The names that `sql` knows: the tables, the view sales_enriched, and pipeline_runs with all the runs."""
+        return _names_in(self.run)
 
 
 def open_lake(
@@ -78,24 +84,33 @@ def open_lake(
     """
     import duckdb
     from deltalake import DeltaTable
-    from deltalake.exceptions import TableNotFoundError
+    from deltalake.exceptions import TableNotFoundError as NoDeltaTableError
 
     options = dict(storage_options or {})
     try:
-        runs = DeltaTable(f"{folder}/{RUNS.name}", storage_options=options).to_pyarrow_table(
-            columns=["run_id", "job", "finished_at", "tables"]
-        )
-    except TableNotFoundError as error:
+        runs = DeltaTable(f"{folder}/{RUNS.name}", storage_options=options)
+    except NoDeltaTableError as error:
         raise RunNotFoundError(f"There is no lake at {folder}: load_sales makes it.") from error
-    found = _runs(runs.to_pylist())
+    found = _runs(runs.to_pyarrow_table(columns=["run_id", "job", "finished_at", "tables"]).to_pylist())
     run = _chosen(found, run_id, folder)
     database = duckdb.connect()
     database.execute("SET TimeZone = 'UTC'")
     for name, version in run.versions.items():
         table = DeltaTable(f"{folder}/{name}", version=version, storage_options=options)
         database.register(name, table.to_pyarrow_dataset())
+    database.register(RUNS.name, runs.to_pyarrow_dataset())
     database.execute(f"CREATE VIEW {SALES_ENRICHED.name} AS {sales_enriched_sql(SALES.name, CUSTOMERS.name)}")
-    return LakeAtRun(run, found, database.sql)
+
+    def sql(query: str, /) -> duckdb.DuckDBPyRelation:
+        try:
+            return database.sql(query)
+        except duckdb.CatalogException as error:
+            missing = re.search(r"Table with name (\S+) does not exist", str(error))
+            if missing is None:
+                raise
+            raise _no_table(missing[1], run) from error
+
+    return LakeAtRun(run, found, sql)
 
 
 def open_lake_in_spark(
@@ -109,6 +124,9 @@ def open_lake_in_spark(
     """Open a lake in a folder, or in a catalog's schema, in Spark: its tables become temporary views. The rest is as in
     `open_lake`; so that times are shown in UTC, have `spark.sql.session.timeZone` say so.
     """
+    if folder and "://" not in folder:
+        # Spark takes a path for one only where it is whole.
+        folder = os.path.abspath(folder)
     place = [part for part in (catalog, schema) if part]
 
     def name_of(table: str) -> str:
@@ -116,11 +134,15 @@ def open_lake_in_spark(
 
     from pyspark.errors import AnalysisException
 
+    from common.lake.lake import IS_MISSING
+    from common.marts.registry import gold_tables
     from common.spark.times import instant_of
 
     try:
         rows = spark.sql(f"SELECT run_id, job, unix_micros(finished_at), tables FROM {name_of(RUNS.name)}").collect()
     except AnalysisException as error:
+        if error.getCondition() not in IS_MISSING:
+            raise
         raise RunNotFoundError(f"There is no lake at {folder or '.'.join(place)}: load_sales makes it.") from error
     found = _runs(
         [
@@ -133,15 +155,36 @@ def open_lake_in_spark(
         name: spark.sql(f"SELECT * FROM {name_of(name)} VERSION AS OF {version}")
         for name, version in run.versions.items()
     }
+    tables[RUNS.name] = spark.table(name_of(RUNS.name))
 
     def sql(query: str, /) -> DataFrame:
         # Another lake, or the same at another run, may have been opened since: a view is named anew for each query.
         for name, rows in tables.items():
             rows.createOrReplaceTempView(name)
+        for table in gold_tables():
+            if table.name not in tables:
+                spark.catalog.dropTempView(table.name)
         spark.sql(sales_enriched_sql(SALES.name, CUSTOMERS.name)).createOrReplaceTempView(SALES_ENRICHED.name)
-        return spark.sql(query)
+        try:
+            return spark.sql(query)
+        except AnalysisException as error:
+            if error.getCondition() != "TABLE_OR_VIEW_NOT_FOUND":
+                raise
+            missing = (error.getMessageParameters() or {}).get("relationName", "of that name")
+            raise _no_table(missing.replace("`", ""), run) from error
 
     return LakeAtRun(run, found, sql)
+
+
+def _names_in(run: Run) -> list[str]:
+    return [*run.versions, SALES_ENRICHED.name, RUNS.name]
+
+
+def _no_table(name: str, run: Run) -> TableNotFoundError:
+    there = f"There is no table {name}. There are {', '.join(_names_in(run))}."
+    return TableNotFoundError(
+        there if run.has_gold else f"{there} Run build_gold, which makes the others, and open again."
+    )
 
 
 def _runs(rows: Sequence[Mapping[str, Any]]) -> list[Run]:
