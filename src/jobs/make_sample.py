@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import accumulate
 from pathlib import Path
 
 from common.contract import CUSTOMERS_FEED, TRANSACTIONS
@@ -17,6 +18,9 @@ from common.run.arguments import Parser
 from common.run.command import finished
 
 JOB = "make_sample"
+# How busy the shop is: by hour of the day, of which it is closed in the night, and by day of the week from Monday on.
+_BY_HOUR = (0,) * 8 + (2, 4, 5, 6, 8, 6, 5, 5, 6, 8, 9, 7) + (0,) * 4
+_BY_WEEKDAY = (5, 5, 6, 6, 8, 10, 3)
 FIRST_HOUR = datetime(2025, 2, 22, 16)
 _FIRST_NAMES = (
     "Ada",
@@ -66,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for option, default, about in (
         ("--transactions", 5000, "how many"),
         ("--customers", 300, "how many"),
-        ("--hours", 50, "over how many hours"),
+        ("--hours", 21 * 24, "over how many hours"),
         ("--seed", 1, "the same seed makes the same files"),
     ):
         parser.add_argument(option, type=int, default=default, metavar="NUMBER", help=f"{about} (default: {default})")
@@ -99,8 +103,10 @@ def _customers(rng: random.Random, count: int) -> Iterator[list[object]]:
 
 
 def _transactions(rng: random.Random, count: int, customers: int, hours: int) -> Iterator[list[object]]:
-    for _ in range(count):
-        time = FIRST_HOUR + timedelta(seconds=rng.randrange(hours * 3600), microseconds=rng.randrange(1_000_000))
+    starts = [FIRST_HOUR + timedelta(hours=hour) for hour in range(hours)]
+    busy = list(accumulate(_BY_HOUR[start.hour] * _BY_WEEKDAY[start.weekday()] for start in starts))
+    for start in rng.choices(starts, cum_weights=busy, k=count):
+        time = start + timedelta(seconds=rng.randrange(3600), microseconds=rng.randrange(1_000_000))
         identity = uuid.UUID(int=rng.getrandbits(128), version=4)
         price = f"{rng.randint(500, 500_000) / 100:.2f}"
         yield [identity, 1000 + rng.randrange(customers), rng.randint(1, 100), rng.randint(1, 10), price, time]

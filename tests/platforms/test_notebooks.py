@@ -20,7 +20,7 @@ pytestmark = pytest.mark.platform
 def lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A lake into which a sample was loaded, and then a sale more."""
     folder = tmp_path_factory.mktemp("notebooks")
-    assert make_sample.main([f"--folder={folder}", "--transactions=2000", "--customers=100"]) == 0
+    assert make_sample.main([f"--folder={folder}", "--transactions=2000", "--customers=100", "--hours=50"]) == 0
     header, *_ = (folder / "transactions.csv").read_text().splitlines()
     (folder / "later.csv").write_text(f"{header}\nt1,nobody,1,3,9.99,2025-02-23 12:34:56\n")
     for file in ("transactions.csv", "later.csv"):

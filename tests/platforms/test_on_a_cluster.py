@@ -135,7 +135,7 @@ class Delivery:
 def delivery(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Delivery:
     """A sample of 2,000 sales, and all that a delivery can bring: corrections, duplicates, refused rows."""
     bench = Workbench(spark, tmp_path_factory.mktemp("delivery"))
-    assert make_sample.main(["--folder", str(bench.folder / "sample"), "--transactions=2000"]) == 0
+    assert make_sample.main(["--folder", str(bench.folder / "sample"), "--transactions=2000", "--hours=50"]) == 0
     bench.file(bench.transactions / "sample.csv", (bench.folder / "sample" / "transactions.csv").read_bytes())
     bench.file(bench.customers / "sample.csv", (bench.folder / "sample" / "customer.csv").read_bytes())
     deliver_the_first(bench)

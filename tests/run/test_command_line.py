@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import re
 import signal
 import subprocess
+from collections import Counter
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,6 +18,7 @@ from support.lakes import REAL_DATA, arrow, needs_real_data
 from support.project import ROOT
 
 SCRIPT = ROOT / "spark-submit.sh"
+SATURDAY, SUNDAY = 5, 6
 JOBS = sorted(path.stem for path in (ROOT / "src" / "jobs").glob("[a-z]*.py"))
 
 
@@ -96,6 +100,20 @@ def test_an_unknown_option_is_refused_through_spark_submit_with_its_exit_code(tm
     assert "--no-such-option" in failed.stdout
     assert "Traceback" not in failed.stdout + failed.stderr
     assert not (tmp_path / "lake").exists()
+
+
+def test_the_sample_is_three_weeks_of_a_shop_with_opening_hours(tmp_path: Path) -> None:
+    from jobs import make_sample
+
+    assert make_sample.main([f"--folder={tmp_path}"]) == 0
+    with (tmp_path / "transactions.csv").open() as file:
+        times = [datetime.fromisoformat(row["TRANSACTION_DATE"]) for row in csv.DictReader(file)]
+    assert len(times) == 5000
+    assert timedelta(days=20) < max(times) - min(times) <= timedelta(days=21)
+    assert {time.hour for time in times} == set(range(8, 20))
+    by_weekday = Counter(time.weekday() for time in times)
+    assert max(by_weekday, key=by_weekday.__getitem__) == SATURDAY
+    assert min(by_weekday, key=by_weekday.__getitem__) == SUNDAY
 
 
 def test_make_sample_makes_the_same_files_for_the_same_seed(tmp_path: Path) -> None:
