@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from typing import Protocol
 
@@ -18,10 +19,21 @@ from common.marts.plan import Plan
 from common.spark.times import json_value
 from common.words import counted
 
+# Raised when a property of a report is taken away, or means something else; see report_schema.py.
+SCHEMA_VERSION = 1
 _WIDTH_OF_NO_TERMINAL = 120
 # A plan prints so many of the keys and hours that it would recompute; the JSON report has a hundred, and all.
 _KEYS_PRINTED = 10
 _HOURS_PRINTED = 50
+
+
+@dataclass(frozen=True)
+class StepDone:
+    """One step of a run: when it began, and how many seconds it took."""
+
+    step: str
+    started_at: datetime
+    seconds: float
 
 
 class Report(Protocol):
@@ -46,7 +58,7 @@ class Console:
         self._console = Terminal(file=sys.stdout, quiet=as_json, highlight=False)
         if not self._console.is_terminal:
             self._console.width = _WIDTH_OF_NO_TERMINAL
-        self._done: list[dict[str, object]] = []
+        self._done: list[StepDone] = []
         self._steps = 0
         self._progress = Progress(
             TextColumn("{task.description}"),
@@ -74,7 +86,7 @@ class Console:
         details: list[str] = []
         yield details
         seconds = time.monotonic() - started
-        self._done.append({"step": description, "started_at": started_at, "seconds": round(seconds, 3)})
+        self._done.append(StepDone(description, started_at, round(seconds, 3)))
         self._progress.advance(self._task)
         progress = f"[{len(self._done)}/{self._steps}]"
         self.say(f"{progress} {description:<34} {seconds:5.1f} s  {', '.join(filter(None, details))}".rstrip())
@@ -92,10 +104,12 @@ class Console:
 
     def finish(self, report: Report) -> None:
         """Print the report: a table for a person; or one JSON object on standard output, its times ISO 8601 in UTC,
-        which also has how long each step took.
+        which also has how long each step took. docs/reference/report.schema.json is its schema.
         """
         if self._as_json:
-            print(json.dumps(report.as_dict() | {"steps": self._done}, default=json_value), flush=True)
+            steps = [asdict(step) for step in self._done]
+            content = {"schema_version": SCHEMA_VERSION, **report.as_dict(), "steps": steps}
+            print(json.dumps(content, default=json_value), flush=True)
             return
         self.say("")
         self.say(report.title)
