@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from pyspark.sql import functions as F
 
 from common.contract import CUSTOMERS, CUSTOMERS_FEED
+from common.csv_files.files import unreadable
 from common.csv_files.records import MAX_LINES_OF_A_RECORD
 from common.errors import ConfigError, DataRefusedError
 from common.ingest.batch import Batch, read_feed
@@ -40,6 +42,35 @@ def refused(batch: Batch) -> list[tuple[int, str, list[str]]]:
     """Line number, raw line and reasons of each row refused."""
     rows = rejected_rows(batch, "run", "2025-01-01T00:00:00Z", None).select("line_number", "raw_line", "reasons")
     return sorted((number, raw, sorted(reasons)) for number, raw, reasons in rows.collect())
+
+
+def test_why_a_file_cannot_be_read_is_looked_at(bench: Workbench) -> None:
+    colon = bench.people("c1,Ann,30,Mali", name="08:00.csv")
+    outcome = bench.load()
+    assert outcome.exit_code == 3
+    assert f"{colon} has a colon in its name, which Hadoop cannot read: rename it." in outcome.error
+    colon.unlink()
+    damaged = bench.file(bench.customers / "people.csv.gz", gzip.compress(b"CUSTOMER_ID,NAME,AGE,COUNTRY\n" * 9)[:30])
+    assert (
+        f"{damaged} cannot be read to its end: it is damaged or not complete. Deliver it again." in bench.load().error
+    )
+    assert "is missing: it was there when the run began" in str(unreadable(str(colon)))
+
+
+def test_a_file_without_permission_is_said_to_be_one(tmp_path: Path) -> None:
+    path = tmp_path / "sales.csv"
+    path.write_text("TRANSACTION_ID\n")
+    path.chmod(0)
+    user = os.geteuid()
+    if user == 0:
+        # The one who may do everything has to be someone else for this.
+        os.seteuid(65534)
+    try:
+        error = unreadable(str(path))
+    finally:
+        os.seteuid(user)
+    assert isinstance(error, ConfigError)
+    assert str(error) == f"{path} cannot be read: no permission. Let the user who runs this read it."
 
 
 def test_quotes_follow_rfc_4180_and_a_stray_one_costs_its_own_line(bench: Workbench) -> None:

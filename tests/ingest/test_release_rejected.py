@@ -17,9 +17,10 @@ NINE = "2025-02-22 09:15:00"
 
 
 def corrections(path: Path, lines: dict[str, str]) -> str:
-    """A file of corrected lines by rejected_id, as an option."""
+    """A file of corrected lines by rejected_id, with the reasons that helped to correct them, as an option."""
     with path.open("w", newline="") as file:
-        csv.writer(file).writerows([("REJECTED_ID", "CORRECTED_LINE"), *lines.items()])
+        rows = [(rejected_id, "[age_is_a_whole_number, name_is_present]", line) for rejected_id, line in lines.items()]
+        csv.writer(file).writerows([("REJECTED_ID", "REASONS", "CORRECTED_LINE"), *rows])
     return f"--corrections={path}"
 
 

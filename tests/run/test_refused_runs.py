@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from common.errors import LakeBusyError
 from common.run.arguments import shown_as
 from common.run.settings import SETTINGS_BY_JOB
-from jobs import forget_customer, load_sales, make_sample, restate
+from jobs import (
+    build_gold,
+    forget_customer,
+    load_sales,
+    maintain,
+    make_sample,
+    release_rejected,
+    restate,
+    verify_aggregate,
+)
 from support.lakes import Workbench
 from support.project import ROOT
 
@@ -24,10 +35,16 @@ def test_a_share_of_rejected_rows_above_the_limit_refuses_the_run(bench: Workben
     bench.sales(SALE, "t2,c1,p1,none,1.50,2025-02-22 09:15:00")
     outcome = bench.load("--max-rejected-share=0.49")
     assert outcome.exit_code == REFUSED
-    assert "1 of 2 rows of transactions" in outcome.error
+    sentence = (
+        "1 of 2 rows of transactions would be rejected, a share of 0.5, and --max-rejected-share allows 0.49 "
+        "(default: 0.05); of so few rows, one is too many. No table was changed. To load the others, and keep these in "
+        "rejected_rows, run again with --max-rejected-share 0.5."
+    )
+    assert sentence in outcome.error
     assert "quantity_is_a_whole_number 1 (first: " in outcome.error
     assert "sales_001.csv, line 3" in outcome.error
-    assert bench.versions() == {}
+    assert not bench.lake.exists()
+    assert bench.load("--max-rejected-share=0.5").exit_code == 0
 
 
 def test_a_file_in_another_encoding_refuses_the_run_and_names_the_row(bench: Workbench) -> None:
@@ -115,8 +132,46 @@ def test_a_lake_that_cannot_be_written_is_said_before_anything_is_read(bench: Wo
     blocker.write_text("in the way")
     bench.lake = blocker / "lake"
     outcome = bench.load()
-    assert outcome.exit_code == FAILED
+    assert outcome.exit_code == USAGE
     assert f"{blocker} is a file, not a folder" in outcome.error
+
+
+@pytest.mark.parametrize("job", [build_gold, maintain, release_rejected, verify_aggregate])
+def test_a_folder_without_a_lake_is_said_and_left_as_it_is(bench: Workbench, tmp_path: Path, job: ModuleType) -> None:
+    wrong = tmp_path / "photos"
+    wrong.mkdir()
+    (wrong / "cat.jpg").write_text("a cat")
+    for folder in (wrong, tmp_path / "new" / "lake"):
+        outcome = bench.run(job, f"--lake={folder}")
+        assert outcome.exit_code == USAGE
+        assert f"There is no lake at {folder}" in outcome.error
+    assert [path.name for path in wrong.iterdir()] == ["cat.jpg"]
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.skipif("config.getoption('--connect')", reason="a session without a JVM of its own takes no lock")
+def test_one_at_a_time_holds_a_folder_that_each_takes_away_again(bench: Workbench) -> None:
+    from common.lake.lock import lock_lake
+
+    inside, most = [0], [0]
+
+    def hold(name: str) -> int:
+        times = 0
+        while times < 50:
+            try:
+                with lock_lake(bench.spark, str(bench.folder / "new" / "lake"), name):
+                    inside[0] += 1
+                    most[0] = max(most[0], inside[0])
+                    inside[0] -= 1
+                times += 1
+            except LakeBusyError:
+                continue
+        return times
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(hold, ("one", "other"))) == [50, 50]
+    assert most == [1]
+    assert not (bench.folder / "new" / "lake" / ".lock").exists()
 
 
 def test_files_where_a_table_should_be_are_named_and_left(bench: Workbench) -> None:

@@ -88,11 +88,14 @@ class View(Relation):
 
 @dataclass(frozen=True)
 class Feed:
-    """One CSV feed: its columns, in any order in the file, and the column that identifies a row."""
+    """One CSV feed: its columns, in any order in the file, and the column that identifies a row. A file may have the
+    columns `passed_over` as well.
+    """
 
     name: str
     columns: tuple[Column, ...]
     key: str
+    passed_over: tuple[str, ...] = ()
 
     @property
     def column_names(self) -> list[str]:

@@ -13,7 +13,7 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from common.errors import ConfigError, DataRefusedError
+from common.errors import ConfigError, DataRefusedError, SalesLakehouseError
 from common.spark.failures import SPARK_ERRORS, damaged_file
 from common.spark.paths import plain_path
 from common.spark.times import instant_of
@@ -70,17 +70,33 @@ def list_files(spark: SparkSession, path: str) -> list[InputFile]:
 
 @contextmanager
 def damaged_files_refused() -> Iterator[None]:
-    """Turn Spark's failure to read a file to its end (a truncated .gz, say) into a DataRefusedError that names it."""
+    """Turn Spark's failure to read a file to its end (a truncated .gz, say) into an error that says why."""
     try:
         yield
     except SPARK_ERRORS as error:
         damaged = damaged_file(error)
         if damaged is None:
             raise
-        raise DataRefusedError(
-            f"{damaged} cannot be read to its end: it is damaged, not complete or not "
-            "permitted, or its name has a colon, which Hadoop cannot read. Deliver it again."
-        ) from error
+        raise unreadable(damaged) from error
+
+
+def unreadable(path: str) -> SalesLakehouseError:
+    """Why a file that Spark cannot read cannot be read; of one on the local disk, as a look at it shows."""
+    if "://" in path:
+        return DataRefusedError(
+            f"{path} cannot be read to its end: it is damaged, not complete or not permitted, or its name has a colon, "
+            "which Hadoop cannot read. Deliver it again."
+        )
+    try:
+        with open(path, "rb"):
+            pass
+    except FileNotFoundError:
+        return DataRefusedError(f"{path} is missing: it was there when the run began. Run again when it is complete.")
+    except PermissionError:
+        return ConfigError(f"{path} cannot be read: no permission. Let the user who runs this read it.")
+    if ":" in path:
+        return DataRefusedError(f"{path} has a colon in its name, which Hadoop cannot read: rename it.")
+    return DataRefusedError(f"{path} cannot be read to its end: it is damaged or not complete. Deliver it again.")
 
 
 def read_text(spark: SparkSession, files: list[InputFile]) -> DataFrame:

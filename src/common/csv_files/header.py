@@ -56,7 +56,7 @@ def _check_header(header: str, file: InputFile, feed: Feed) -> None:
             f"{file.path}, line 1: none of the columns of {feed.name} ({_header_of(feed)}) stands there; {hint}"
         )
     for name in names:
-        if name not in feed.column_names:
+        if name not in (*feed.column_names, *feed.passed_over):
             raise DataRefusedError(
                 f"{file.path}, line 1: the header has the column {name!r}, which {feed.name} do not have; "
                 f"expected {_header_of(feed)} in any order."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -38,6 +39,9 @@ from common.spark.session import keep, unpersist
 from common.spark.sql import hours_condition
 from common.spark.times import hour_at, hour_of, hours_in
 from common.words import counted
+
+# Unless a setting says otherwise, a run is refused where more than this share of the rows of a feed is rejected.
+MAX_REJECTED_SHARE = 0.05
 
 
 @dataclass(frozen=True)
@@ -174,10 +178,13 @@ def check_may_load(decision: Decision, rules: QualityRules, max_rejected_share: 
             )
     rejected = rejected_rows_of(decision)
     if ledger.rows_read and rejected / ledger.rows_read > max_rejected_share:
+        share = rejected / ledger.rows_read
         raise DataRefusedError(
-            f"{rejected:,} of {ledger.rows_read:,} rows of {feed.name} would be rejected, more than the share "
-            f"of {max_rejected_share:g} that --max-rejected-share allows. No table was changed. "
-            f"{reasons_of(decision, rules)}"
+            f"{rejected:,} of {ledger.rows_read:,} rows of {feed.name} would be rejected, a share of {share:.2g}, and "
+            f"--max-rejected-share allows {max_rejected_share:g} (default: {MAX_REJECTED_SHARE:g})"
+            f"{'; of so few rows, one is too many' if max_rejected_share * ledger.rows_read < 1 else ''}. "
+            "No table was changed. To load the others, and keep these in rejected_rows, run again with "
+            f"--max-rejected-share {math.ceil(share * 100) / 100:g}. {reasons_of(decision, rules)}"
         )
     if ledger.balance != 0:
         raise DataRefusedError(

@@ -30,6 +30,8 @@ CORRECTIONS = Feed(
         Column("REJECTED_ID", "string", "Which row of rejected_rows"),
         Column("CORRECTED_LINE", "string", "The row as it should have stood in its file"),
     ),
+    # Why each row was rejected, for the person who corrects it.
+    passed_over=("REASONS",),
 )
 
 _SOURCE = ("file", "header", "run_id", "is_corrected")

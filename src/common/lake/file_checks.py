@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from common.contract import Table
-from common.errors import LakeError
+from common.errors import ConfigError
 from common.lake.delta_log import Damage, Log, actions_of, commit_path, read_log
 
 _PARQUET = b"PAR1"
@@ -91,14 +91,14 @@ def repair_of(table: Table) -> str:
 
 
 def check_is_writable(folder: str) -> None:
-    """Raise LakeError where a local lake folder cannot be written; other stores tell by themselves."""
+    """Raise ConfigError where a local lake folder cannot be written; other stores tell by themselves."""
     path = os.path.abspath(folder)
     while not os.path.exists(path):
         path = os.path.dirname(path)
     if not os.path.isdir(path):
-        raise LakeError(f"The lake {folder} cannot be made: {path} is a file, not a folder.")
+        raise ConfigError(f"The lake {folder} cannot be made: {path} is a file, not a folder.")
     if not os.access(path, os.W_OK | os.X_OK):
-        raise LakeError(f"The lake {folder} cannot be written: no permission in {path}.")
+        raise ConfigError(f"The lake {folder} cannot be written: no permission in {path}.")
 
 
 def _gaps(log: Log) -> Iterator[str]:

@@ -8,20 +8,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
 
 from pyspark.sql import SparkSession
 
 from common.errors import LakeBusyError
+from common.spark.failures import SPARK_ERRORS
 from common.spark.jvm import has_jvm, open_file, try_lock
 from common.spark.paths import is_on_this_disk
 
 LOCK_FILE = ".lock"
+# Runs that are refused take their lock away; so many may do so just when another one has opened it.
+_ATTEMPTS = 100
 
 
 @contextmanager
 def lock_lake(spark: SparkSession, folder: str | None, run_id: str) -> Iterator[None]:
-    """Hold the lake for one run; raises LakeBusyError, naming the holder, where another run holds it.
+    """Hold the lake for one run; raises LakeBusyError, naming the holder, where another run holds it. A run that ends
+    without a table in the folder leaves neither the lock nor a folder that it made.
 
     Lakes in catalogs and on object stores, and sessions without a JVM of their own (Spark Connect), are not locked:
     there Delta's own conflict detection stops the later of two runs; on S3, with the log store of conf/s3a.conf.
@@ -29,23 +35,75 @@ def lock_lake(spark: SparkSession, folder: str | None, run_id: str) -> Iterator[
     if folder is None or not has_jvm(spark) or not is_on_this_disk(folder):
         yield
         return
-    os.makedirs(folder, exist_ok=True)
+    made: list[str] = []
     path = os.path.join(folder, LOCK_FILE)
-    file = open_file(spark, path)
+    file = _taken(spark, folder, path, f"run {run_id}, process {os.getpid()}", made)
     try:
-        if not try_lock(file):
-            raise LakeBusyError(f"The lake {folder} is busy: {_holder(path)} holds it. Try again when it is done.")
-        file.setLength(0)
-        file.writeBytes(f"run {run_id}, process {os.getpid()}")
+        yield
+    finally:
+        # While the lock is held, so that nobody else has taken it by then.
+        if not _holds_tables(folder):
+            _take_away(path, made)
         try:
-            yield
-        finally:
             # Else a run that finds the lake busy before the next holder has written its name would name this one.
             file.setLength(0)
-    finally:
+        finally:
+            file.close()
+
+
+def _taken(spark: SparkSession, folder: str, path: str, holder: str, made: list[str]) -> Any:
+    """The file of the lock, open and locked, with the holder's name in it. Folders that it takes go into `made`."""
+    for attempts_left in reversed(range(_ATTEMPTS)):
+        made += _made_folders(folder)
+        try:
+            file = open_file(spark, path)
+        except SPARK_ERRORS:
+            if os.path.lexists(folder) or not attempts_left:
+                raise
+            continue
+        if not try_lock(file):
+            file.close()
+            raise LakeBusyError(f"The lake {folder} is busy: {_holder(path)} holds it. Try again when it is done.")
+        file.setLength(0)
+        file.writeBytes(holder)
+        if _holder(path) == holder:
+            return file
+        # A run that was refused took the file away between the two: what is locked is no longer what others find.
         file.close()
+    raise LakeBusyError(f"The lake {folder} is busy: other runs come and go there. Try again when they are done.")
 
 
 def _holder(path: str) -> str:
-    with open(path, encoding="utf-8", errors="replace") as file:
-        return file.read() or "another run"
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read() or "another run"
+    except FileNotFoundError:
+        return "another run"
+
+
+def _made_folders(folder: str) -> list[str]:
+    """Make the folder, and those above it that are not there; returns those that it made, the innermost first."""
+    made: list[str] = []
+    missing = [place for place in (folder, *map(str, Path(folder).parents)) if not os.path.exists(place)]
+    for place in reversed(missing):
+        # Another run may make it at the same moment, or take away the one above it.
+        with suppress(FileExistsError, FileNotFoundError):
+            os.mkdir(place)
+            made.insert(0, place)
+    return made
+
+
+def _holds_tables(folder: str) -> bool:
+    try:
+        return any(os.path.exists(os.path.join(place.path, "_delta_log")) for place in os.scandir(folder))
+    except OSError:
+        # Whoever took the folder away, or made it another's, is left alone.
+        return True
+
+
+def _take_away(path: str, folders: list[str]) -> None:
+    """Leave nothing of a run that made no table: neither the lock nor the folders that it made."""
+    with suppress(OSError):
+        os.unlink(path)
+        for folder in folders:
+            os.rmdir(folder)

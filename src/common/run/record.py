@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import datetime, timezone
 
 from common.contract import AGGREGATE, CUSTOMERS, LOGIC_VERSION, REJECTED, RUNS, SALES, Table
-from common.errors import LakeError
+from common.errors import ConfigError
 from common.ingest.changes import Decision
 from common.ingest.loaded_files import listing_to_trust
 from common.lake.commit_note import CommitNote
@@ -27,13 +27,13 @@ def versions_of(lake: Lake, more: Sequence[Table] = ()) -> dict[str, int | None]
 
 
 def versions_of_existing(lake: Lake, more: Sequence[Table] = ()) -> dict[str, int | None]:
-    """The same, for a job that does not make a lake. Raises LakeError where there is none, or where commits are lost,
-    since the run would record what is left as all that there was.
+    """The same, for a job that does not make a lake. Raises ConfigError where there is none; LakeError where commits
+    are lost, since the run would record what is left as all that there was.
     """
     check_no_commit_is_lost(lake)
     for table in (SALES, CUSTOMERS, REJECTED):
         if lake.version(table) is None:
-            raise LakeError(f"There is no lake at {lake.place(table)}; load_sales makes it.")
+            raise ConfigError(f"There is no lake at {lake.place(table)}; load_sales makes it.")
     return versions_of(lake, more)
 
 

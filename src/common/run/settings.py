@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from common.contract import CUSTOMERS_FEED, HOUR, TRANSACTIONS
 from common.csv_files.dialect import Dialect
 from common.errors import ConfigError
+from common.ingest.changes import MAX_REJECTED_SHARE
 from common.run.setting_types import Encoding, Hour, Place, Share, Zone
 from common.spark.sql import range_condition
 
@@ -180,7 +181,7 @@ class LoadSettings(ReadingSettings, DryRunSettings):
             "a large share: 1 of 11 is 0.09"
         ),
         Shown("SHARE", "checks"),
-    ] = 0.05
+    ] = MAX_REJECTED_SHARE
 
     @model_validator(mode="after")
     def _names_a_feed(self) -> LoadSettings:
@@ -218,7 +219,9 @@ class ReleaseSettings(ReadingSettings, DryRunSettings):
 
     corrections: Annotated[
         Place | None,
-        Field(description="CSV file of REJECTED_ID,CORRECTED_LINE: rows as they should have been"),
+        Field(
+            description="CSV file of REJECTED_ID,CORRECTED_LINE (REASONS is passed over): rows as they should have been"
+        ),
         Shown("FILE", "input"),
     ] = None
 
