@@ -68,8 +68,8 @@ def test_the_reports_of_every_job_fit_the_schema(bench: Workbench) -> None:
     bench.sales(f"t3,c3,p1,2,1.50,{NINE}")
     bench.must_load()
     bench.spark.sql(f"UPDATE delta.`{bench.path(AGGREGATE.name)}` SET QUANTITY = 9")
-    bench.capsys.readouterr()
-    assert verify_aggregate.main([lake, "--json"]) == 5
-    found = json.loads(bench.capsys.readouterr().out)
+    exit_code, output, _ = bench.printed_by(verify_aggregate, lake, "--json")
+    assert exit_code == 5
+    found = json.loads(output)
     validator.validate(found)
     assert found["findings"]
