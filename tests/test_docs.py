@@ -158,7 +158,7 @@ def run(command: list[str], project: Path, typed: str = "") -> str:
     """Run a command as a person would at a terminal in the project's folder; returns what it prints."""
     ours = ("SALES_", "PYSPARK", "SPARK", "PYTHONPATH")
     environment = {key: value for key, value in os.environ.items() if not key.startswith(ours)}
-    with _keyboard(typed) if "bin/pyspark" in command[-1] else _file(typed) as stdin:
+    with _keyboard(typed) if "spark-submit.sh shell" in command[-1] else _file(typed) as stdin:
         done = subprocess.run(
             command,
             cwd=project,
@@ -204,7 +204,7 @@ def blocks_of(text: str) -> Iterator[tuple[list[str], str]]:
     for language, block in _BLOCK.findall(text):
         if language == "bash":
             command = ["bash", "-euo", "pipefail", "-c", block]
-            if "bin/pyspark" in block:
+            if "spark-submit.sh shell" in block:
                 shell = command
             else:
                 yield command, ""
