@@ -55,16 +55,23 @@ class Bench:
     reports: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
     def ours(
-        self, name: str, lake: Path, sales: Path, customers: Path, job: str = OURS, options: Sequence[str] = ()
+        self,
+        name: str,
+        lake: Path,
+        sales: Path,
+        customers: Path,
+        job: str = OURS,
+        options: Sequence[str] = (),
+        checkout: Path = ROOT,
     ) -> None:
-        """Run the real command; what it reports is kept."""
-        command = [f"{ROOT}/spark-submit.sh", job, "--json", f"--lake={lake}", *options, *self._events()]
+        """Run the real command, of this checkout or another; what it reports is kept."""
+        command = [f"{checkout}/spark-submit.sh", job, "--json", f"--lake={lake}", *options, *self._events()]
         if job == OURS:
             command += [f"--transactions={sales}", f"--customers={customers}"]
         self._measure(name, command, lake)
         # Beside it stands what came on standard error.
         printed = self.runs[name][-1].process.output.splitlines()
-        report = json.loads(next(line for line in reversed(printed) if line.startswith('{"run_id"')))
+        report = json.loads(next(line for line in reversed(printed) if line.startswith("{")))
         self.reports.setdefault(name, []).append(report)
 
     def other(self, way: str, target: Path, sales: Path, customers: Path, name: str | None = None) -> None:

@@ -9,6 +9,7 @@ workers     the same on Spark standalone, with one worker of one core and with t
 hourly      one more hour of sales, some of them late, into a lake of few hours and into one of many
 cold_start  a run with nothing new, and an hourly run, beside a session that does nothing
 customers   one customer changed, and one in a hundred, in a lake of many hours
+checkouts   this checkout and another one, which is set up: a full load, and an hourly run into a lake of few hours
 """
 
 from __future__ import annotations
@@ -143,6 +144,37 @@ def customers(bench: Bench) -> Measurement:
     return "recompute", [_files_rewritten(bench)]
 
 
+def checkouts(bench: Bench) -> Measurement:
+    options, folder = bench.options, bench.folder
+    if options.beside is None:
+        raise SystemExit("checkouts needs --beside FOLDER, another checkout.")
+    ways = {"before": options.beside.resolve(), "now": ROOT}
+    sales = data.write_sales(folder / "sales.csv", ROWS["full_load"], options.customers, options.hours, options.seed)
+    sales = data.arrived(sales, 2)
+    people = data.arrived(data.write_customers(folder / "customer.csv", options.customers, options.seed), 1)
+    for number in range(options.rounds):
+        for way, checkout in ways.items() if number % 2 == 0 else reversed(ways.items()):
+            shutil.rmtree(folder / way, ignore_errors=True)
+            bench.ours(f"full load, {way}", folder / way, sales, people, checkout=checkout)
+    before, now = (_sums(folder / way / "customer_aggregated_data") for way in ways)
+    _must_agree("the checkout before", before, now)
+
+    _, people, of_history = _history(bench, 24)
+    for way in ways:
+        shutil.copytree(of_history / "lake", of_history / way)
+    for number in range(options.rounds):
+        news = _news(of_history, options, 24, number)
+        for way, checkout in ways.items() if number % 2 == 0 else reversed(ways.items()):
+            bench.ours(f"hourly run, {way}", of_history / way, news, people, checkout=checkout)
+    before, now = (_sums(of_history / way / "customer_aggregated_data") for way in ways)
+    _must_agree("the checkout before", before, now)
+    rows = []
+    for work in ("full load", "hourly run"):
+        of_before, of_now = (bench.seconds(f"{work}, {way}") for way in ways)
+        rows.append([work, f"{of_before:.1f}", f"{of_now:.1f}", f"{of_now / of_before:.2f}"])
+    return "full load, before", [markdown(["work", "before, s", "now, s", "ratio"], rows)]
+
+
 def _feeds(bench: Bench) -> tuple[Path, Path]:
     """The files of a full load: sales and customers."""
     options, folder = bench.options, bench.folder
@@ -217,7 +249,7 @@ def record(bench: Bench, scenario: str, command: str, baseline: str, tables: str
 
 SCENARIOS: dict[str, Callable[[Bench], Measurement]] = {
     scenario.__name__: scenario
-    for scenario in (full_load, large_load, little_heap, workers, hourly, cold_start, customers)
+    for scenario in (full_load, large_load, little_heap, workers, hourly, cold_start, customers, checkouts)
 }
 
 
@@ -233,6 +265,7 @@ def main() -> None:
     parser.add_argument("--customers", type=int, default=50_000, help="how many (default: 50,000)")
     parser.add_argument("--rounds", type=int, default=5, help="of each way, in turn (default: 5)")
     parser.add_argument("--seed", type=int, default=1, help="the same seed makes the same data (default: 1)")
+    parser.add_argument("--beside", type=Path, help="of checkouts: the other checkout")
     parser.add_argument("--folder", type=Path, default=Path("/tmp/sales-benchmarks"), help="made anew, and removed")
     parser.add_argument("--record", action="store_true", help="write tables and a picture into docs/")
     options = parser.parse_args()
