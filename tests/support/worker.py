@@ -46,6 +46,7 @@ def submit_arguments(warehouse: Path, *more: str) -> str:
         "spark.sql.adaptive.enabled": "false",
         "spark.sql.codegen.wholeStage": "false",
         "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+        "spark.driver.memory": "2g",
         "spark.driver.defaultJavaOptions": _JAVA,
         "spark.sql.warehouse.dir": str(warehouse),
     }
