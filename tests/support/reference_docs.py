@@ -1,6 +1,6 @@
 """The pages of docs/reference that are made from the code: tables, settings and rules.
 
-    PYTHONPATH=src .venv/bin/python tests/support/reference_docs.py
+    PYTHONPATH=src:tests .venv/bin/python tests/support/reference_docs.py
 
 writes them anew. A test compares them with what this module makes.
 """
@@ -22,7 +22,7 @@ from common.run.settings import PREFIX, SETTINGS_BY_JOB
 from support.project import ROOT
 
 REFERENCE = ROOT / "docs" / "reference"
-COMMAND = "PYTHONPATH=src .venv/bin/python tests/support/reference_docs.py"
+COMMAND = "PYTHONPATH=src:tests .venv/bin/python tests/support/reference_docs.py"
 _MADE = f"<!-- Made from the code. Change it there, then run: {COMMAND} -->"
 
 _ABOUT_TABLES = """\
