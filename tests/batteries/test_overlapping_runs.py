@@ -121,6 +121,7 @@ class Meeting:
 def test_a_run_that_has_ended_is_not_named_as_the_holder(bench: Workbench) -> None:
     bench.people("c1,Ann,30,Mali")
     bench.sales("t1,c1,p1,1,1.00,2025-02-22 09:15:00")
+    bench.must_load()
     with lock_lake(bench.spark, str(bench.lake), "the-first"):
         pass
     # The moment in which the next run holds the lock and has not yet written who it is.

@@ -102,7 +102,7 @@ def test_a_range_of_the_aggregate_is_restated_from_the_stored_sales(bench: Workb
     assert bench.run(restate, *nine, "--apply").exit_code == 0
     assert bench.versions() == versions
 
-    for wrong, sentence in (("yesterday", "is no hour"), ("2025-02-23T00", "later than last_hour")):
+    for wrong, sentence in (("yesterday", "is no hour"), ("2025-02-23T00", "later than --last-hour")):
         outcome = bench.run(restate, nine[0], f"--first-hour={wrong}", nine[2])
         assert outcome.exit_code == 2
         assert sentence in outcome.error
