@@ -22,6 +22,7 @@ from pyspark.sql import DataFrame, SparkSession
 from jobs import load_sales
 from support.canaries import Canaries, Searched
 from support.project import ROOT
+from support.report_schema import check_report
 from support.serverless import refusals
 
 SALES_HEADER = "TRANSACTION_ID,CUSTOMER_ID,PRODUCT_ID,QUANTITY,PRICE,TRANSACTION_DATE"
@@ -100,6 +101,8 @@ class Workbench:
     def run(self, job: ModuleType, *arguments: str) -> Outcome:
         """Run a job through its command line, with a report in JSON."""
         exit_code, output, error = self.printed_by(job, *arguments, "--json")
+        if exit_code == 0:
+            check_report(output)
         return Outcome(exit_code, json.loads(output) if exit_code == 0 else None, error)
 
     def printed_by(self, job: ModuleType, *arguments: str) -> tuple[int, str, str]:
