@@ -135,8 +135,13 @@ def test_no_page_of_the_site_loads_anything_from_another_host(site: Path) -> Non
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project as a clone has it, set up, with files of one's own where the pages have them."""
     folder = tmp_path_factory.mktemp("clone") / "sales-lakehouse"
-    not_in_a_clone = (".git", ".*_cache", "__pycache__", ".venv", "build", "data", "lake", "site", "*.egg-info")
-    shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(*not_in_a_clone))
+    not_in_a_clone = shutil.ignore_patterns(".git", ".*_cache", "__pycache__", ".venv", "*.egg-info")
+    made_at_the_top = {"build", "data", "dist", "lake", "site"}
+
+    def ignored(place: str, names: list[str]) -> set[str]:
+        return not_in_a_clone(place, names) | (made_at_the_top if Path(place) == ROOT else set())
+
+    shutil.copytree(ROOT, folder, ignore=ignored)
     (folder / ".venv").symlink_to(ROOT / ".venv")
     landing = folder / "landing"
     options = ["--transactions=200", "--customers=20", "--hours=5", "--seed=2"]

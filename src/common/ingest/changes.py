@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from common.contract import HOUR, SALES, Feed, Table
 from common.errors import DataRefusedError
 from common.ingest.batch import FORGOTTEN_RULE, ROW, Batch
-from common.ingest.ledger import FeedLedger, RuleCount
+from common.ingest.ledger import MAX_REJECTED_SHARE, FeedLedger, RuleCount
 from common.ingest.outcomes import (
     CORRECTED,
     DUPLICATE,
@@ -39,9 +39,6 @@ from common.spark.session import keep, unpersist
 from common.spark.sql import hours_condition
 from common.spark.times import hour_at, hour_of, hours_in
 from common.words import counted
-
-# Unless a setting says otherwise, a run is refused where more than this share of the rows of a feed is rejected.
-MAX_REJECTED_SHARE = 0.05
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+# Unless a setting says otherwise, a run is refused where more than this share of the rows of a feed is rejected.
+MAX_REJECTED_SHARE = 0.05
+
 
 @dataclass(frozen=True)
 class RuleCount:

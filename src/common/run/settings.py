@@ -17,7 +17,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from common.contract import CUSTOMERS_FEED, HOUR, TRANSACTIONS
 from common.csv_files.dialect import Dialect
 from common.errors import ConfigError
-from common.ingest.changes import MAX_REJECTED_SHARE
+from common.ingest.ledger import MAX_REJECTED_SHARE
 from common.run.setting_types import Encoding, Hour, Place, Share, Zone
 from common.spark.sql import range_condition
 
