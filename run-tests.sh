@@ -17,5 +17,5 @@ export PYTHONDONTWRITEBYTECODE=1
 PYTHONPATH=src .venv/bin/lint-imports --no-cache
 # All everyday tests at once have two processes with a Spark each: one alone leaves half of two cores idle. What one asks for
 # by arguments has one, unless -n 2 is among them; the tests of a file share lakes and servers.
-[ $# -gt 0 ] || set -- -n 2 --dist loadfile
+[ $# -gt 0 ] || set -- -n 2 --dist loadfile --no-loadscope-reorder
 exec .venv/bin/python -m pytest "$@"

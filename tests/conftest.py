@@ -21,6 +21,7 @@ from support.worker import submit_arguments
 _EVERYDAY = "not battery and not platform"
 _FIGURES = pytest.StashKey[list[Battery]]()
 _SEARCHED = pytest.StashKey[Searched]()
+_LONGEST = ("test_over_connect.py", "test_id_index.py")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -43,6 +44,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.stash.setdefault(_FIGURES, [])
     config.stash.setdefault(_SEARCHED, Searched())
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of several processes, none is to begin the longest file when the others are done."""
+    items.sort(key=lambda item: item.path.name not in _LONGEST)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
