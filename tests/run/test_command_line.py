@@ -177,6 +177,8 @@ def test_a_run_that_is_stopped_says_so_in_one_sentence(tmp_path: Path, number: s
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # As at a terminal, though the tests may have been started by nohup.
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
     )
     with run:
         assert run.stdout
