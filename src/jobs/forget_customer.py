@@ -10,7 +10,6 @@ from common.errors import LakeError
 from common.lake import id_index
 from common.maintenance import forgetting
 from common.maintenance.compaction import check_may_maintain
-from common.marts.mart import pinned_inputs, refresh
 from common.marts.registry import gold_tables, marts
 from common.run.command import run_command
 from common.run.job import Job, LakeRun, Step
@@ -57,10 +56,7 @@ class ForgetCustomer(LakeRun[ForgetSettings]):
         return ""
 
     def refresh(self) -> str:
-        with pinned_inputs(self.lake) as inputs:
-            for mart in marts():
-                if self.lake.version(mart.table) is not None:
-                    self.report.take_refresh(mart.table, refresh(mart, inputs, self.note))
+        self.refresh_marts([mart for mart in marts() if self.lake.version(mart.table) is not None])
         if self.lake.version(SALE_IDS) is not None:
             # It belongs to a version of the sales whose files are deleted in the next step.
             id_index.make_anew(self.lake, self.note)

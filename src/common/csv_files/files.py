@@ -33,8 +33,8 @@ class InputFile:
 def list_files(spark: SparkSession, path: str) -> list[InputFile]:
     """The files that a path, folder (with its sub-folders) or glob stands for, in order of arrival.
 
-    Names that start with `_` or `.` are left out, as everywhere in Spark. Raises ConfigError where the path does not
-    exist or names such a file itself; an empty folder is no mistake.
+    Names that start with `_` or `.` are left out, as everywhere in Spark. Raises ConfigError where nothing is at the
+    path, or where the path itself has such a name. A folder without files is allowed.
     """
     reader = spark.read.format("binaryFile").option("recursiveFileLookup", "true")
     try:

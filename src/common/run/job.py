@@ -19,7 +19,7 @@ from common.lake.commit_note import CommitNote
 from common.lake.file_checks import check_is_writable
 from common.lake.lake import Lake
 from common.lake.lock import lock_lake
-from common.marts.mart import pinned_inputs, refresh
+from common.marts.mart import Mart, pinned_inputs, refresh
 from common.marts.registry import marts_kept_by
 from common.run.configuration import AnySettings
 from common.run.console import Console, Report
@@ -103,8 +103,12 @@ class LakeRun(Run[AnySettings]):
 
     def refresh_aggregate(self) -> None:
         """Bring the tables up to date that every load keeps: the aggregate."""
+        self.refresh_marts(marts_kept_by("load_sales"))
+
+    def refresh_marts(self, some: Sequence[Mart]) -> None:
+        """Bring computed tables up to date, all by the same versions of sales and customers."""
         with pinned_inputs(self.lake) as inputs:
-            for mart in marts_kept_by("load_sales"):
+            for mart in some:
                 self.report.take_refresh(mart.table, refresh(mart, inputs, self.note))
 
     def record(self) -> str:
