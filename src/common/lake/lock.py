@@ -58,7 +58,8 @@ def _taken(spark: SparkSession, folder: str, path: str, holder: str, made: list[
         try:
             file = open_file(spark, path)
         except SPARK_ERRORS:
-            if os.path.lexists(folder) or not attempts_left:
+            # A run that was refused took the folder away before the file was in it; another may have made it anew.
+            if not attempts_left:
                 raise
             continue
         if not try_lock(file):
