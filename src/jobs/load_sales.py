@@ -40,7 +40,7 @@ class LoadSales(LakeRun[LoadSettings]):
         self.before = versions_of(self.lake)
 
     def steps(self) -> Iterator[Step]:
-        feeds = self.settings.feeds
+        feeds = self.settings.paths
         yield Step(f"Read and check {'both feeds' if len(feeds) > 1 else next(iter(feeds))}", self.read)
         yield Step("Compare with the lake", self.compare)
         if self.settings.dry_run:
@@ -58,11 +58,11 @@ class LoadSales(LakeRun[LoadSettings]):
         return ", ".join(
             f"{batch.rows_read:,} {batch.feed.name} in {counted(len(batch.files), 'file')}, {batch.skipped:,} skipped"
             for batch in self.batches
-            if batch.feed.name in self.settings.feeds
+            if batch.feed.name in self.settings.paths
         )
 
     def _read_feed(self, feed: Feed, table: Table) -> Batch:
-        path = self.settings.feeds.get(feed.name)
+        path = self.settings.paths.get(feed.name)
         if path is None:
             return no_batch(self.lake.spark, feed)
         batch = read_feed(
@@ -71,7 +71,7 @@ class LoadSales(LakeRun[LoadSettings]):
             table,
             path,
             self.rules,
-            self.settings.dialect,
+            self.settings.format_of(feed.name),
             skip_loaded=not self.settings.reload,
         )
         self.cleanup.callback(batch.unpersist)
@@ -86,7 +86,7 @@ class LoadSales(LakeRun[LoadSettings]):
         known = [self.lake.read(CUSTOMERS, version), self.customers.changes]
         self.sales = decide(self.lake, of_sales, SALES, self.before[SALES.name], self.rules, known)
         self.cleanup.callback(self.sales.unpersist)
-        self.decisions = [d for d in (self.customers, self.sales) if d.batch.feed.name in self.settings.feeds]
+        self.decisions = [d for d in (self.customers, self.sales) if d.batch.feed.name in self.settings.paths]
         for decision in self.decisions:
             check_may_load(decision, self.rules, self.settings.max_rejected_share)
             self._check_unchanged(decision.batch)
@@ -137,7 +137,7 @@ class LoadSales(LakeRun[LoadSettings]):
         self.console.say(f"  answers:        ./spark-submit.sh build_gold {place}")
 
     def _check_unchanged(self, batch: Batch) -> None:
-        check_unchanged(self.lake.spark, self.settings.feeds[batch.feed.name], batch)
+        check_unchanged(self.lake.spark, self.settings.paths[batch.feed.name], batch)
 
 
 JOB = Job("load_sales", __doc__, LoadSettings, LoadSales)

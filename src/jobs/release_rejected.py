@@ -57,7 +57,9 @@ class ReleaseRejected(LakeRun[ReleaseSettings]):
         return details
 
     def _read_feed(self, feed: Feed, table: Table, corrections: DataFrame, known: list[DataFrame]) -> Reread:
-        reread = read_rejected(self.lake, feed, table, self.rules, self.settings.dialect, corrections, known)
+        reread = read_rejected(
+            self.lake, feed, table, self.rules, self.settings.format_of(feed.name), corrections, known
+        )
         self.cleanup.callback(reread.decision.unpersist)
         self.cleanup.callback(reread.decision.batch.unpersist)
         return reread

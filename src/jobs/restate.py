@@ -61,7 +61,9 @@ class Restate(LakeRun[RestateSettings]):
         Raises DataRefusedError where a row is not good or not in the range: a sale would be removed for a mistake.
         """
         path = str(self.settings.from_files)
-        batch = read_feed(self.lake, TRANSACTIONS, SALES, path, self.rules, self.settings.dialect, skip_loaded=False)
+        batch = read_feed(
+            self.lake, TRANSACTIONS, SALES, path, self.rules, self.settings.format_of("transactions"), skip_loaded=False
+        )
         self.cleanup.callback(batch.unpersist)
         customers = self.lake.read(CUSTOMERS, self.lake.version(CUSTOMERS))
         sales = decide(self.lake, batch, SALES, self.lake.version(SALES), self.rules, [customers])

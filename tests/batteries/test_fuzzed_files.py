@@ -15,7 +15,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from common.contract import CUSTOMERS, CUSTOMERS_FEED, SALES, TRANSACTIONS, Feed
-from common.csv_files.dialect import Dialect
+from common.csv_files.feed_format import FeedFormat
 from common.csv_files.files import list_files
 from common.csv_files.header import read_headers
 from common.errors import DataRefusedError
@@ -23,7 +23,7 @@ from common.ingest.batch import read_feed
 from common.ingest.rejected import rejected_rows
 from common.ingest.rules import load_rules
 from common.lake.lake import Lake
-from common.run.settings import conf_dir
+from common.run.shared_settings import conf_dir
 from support.batteries import Battery
 from support.csv_by_docs import WARNINGS, Reading, read_by_the_docs
 from support.csv_parsers import Parsers
@@ -169,7 +169,7 @@ class FoundFiles:
 def _read(bench: Workbench, path: Path, feed: Feed) -> FoundFiles:
     lake = Lake(bench.spark, str(bench.folder / "no_lake"), None, None)
     table = SALES if feed is TRANSACTIONS else CUSTOMERS
-    batch = read_feed(lake, feed, table, str(path), RULES, Dialect(), skip_loaded=False)
+    batch = read_feed(lake, feed, table, str(path), RULES, FeedFormat(), skip_loaded=False)
     try:
         found: dict[str, Found] = defaultdict(Found)
         names = {file.order: Path(file.path).name for file in batch.files}

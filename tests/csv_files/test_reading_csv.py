@@ -19,7 +19,7 @@ from common.ingest.rejected import rejected_rows
 from common.ingest.rules import QualityRules, load_rules
 from common.lake.lake import Lake
 from common.run.configuration import load_settings
-from common.run.settings import ReadingSettings, conf_dir
+from common.run.shared_settings import ReadingSettings, conf_dir
 from support.lakes import CUSTOMERS_HEADER, Workbench
 
 RULES = load_rules(conf_dir() / "quality.yml")
@@ -29,9 +29,8 @@ def read(bench: Workbench, path: Path | str | None = None, rules: QualityRules =
     """The customers feed, read and checked against an empty lake."""
     lake = Lake(bench.spark, str(bench.lake), None, None)
     loaded = load_settings({"lake": str(bench.lake), **settings}, ReadingSettings)
-    return read_feed(
-        lake, CUSTOMERS_FEED, CUSTOMERS, str(path or bench.customers), rules, loaded.dialect, skip_loaded=True
-    )
+    place, format_ = str(path or bench.customers), loaded.format_of(CUSTOMERS_FEED.name)
+    return read_feed(lake, CUSTOMERS_FEED, CUSTOMERS, place, rules, format_, skip_loaded=True)
 
 
 def accepted(batch: Batch) -> list[tuple[Any, ...]]:
@@ -259,15 +258,15 @@ def test_bytes_that_the_encoding_does_not_have_are_found(bench: Workbench, line:
     ("content", "sentence"),
     [
         (b"", "is empty"),
-        (b"\n" + CUSTOMERS_HEADER.encode(), "is the header missing?"),
+        (b"\n" + CUSTOMERS_HEADER.encode(), "is the header missing"),
         (b"[" + b"x" * 200_000 + b"]", "this is no header"),
         (b"CUSTOMER_ID,NAME,AGE\n", "the header lacks the column COUNTRY"),
         (b"CUSTOMER_ID,NAME,AGE,COUNTRY,EMAIL\n", "the column 'EMAIL'"),
         (b"CUSTOMER_ID,NAME,AGE,COUNTRY,AGE\n", "has the column AGE twice"),
         (b'CUSTOMER_ID,NAME,AGE,"COUNTRY\nx"\nc1,Canary,30,Mali\n', "not closed"),
         (b'CUSTOMER_ID,"NA"ME,AGE,COUNTRY\nc1,Canary,30,Mali\n', "is astray"),
-        (b"CUSTOMER_ID;NAME;AGE;COUNTRY\n", "separated by something else than commas"),
-        (b"c1,Canary,30,Mali\n", "is the header missing?"),
+        (b"CUSTOMER_ID;NAME;AGE;COUNTRY\n", "it is separated by semicolons"),
+        (b"c1,Canary,30,Mali\n", "is the header missing"),
         (gzip.compress(CUSTOMERS_HEADER.encode()), "rename it to end in .gz"),
         (CUSTOMERS_HEADER.encode("utf-16"), "looks like UTF-16"),
         (CUSTOMERS_HEADER.encode("utf-16-le"), "looks like UTF-16"),

@@ -11,7 +11,8 @@ from common.errors import ConfigError
 from common.ingest.rules import ESSENTIAL_RULES, load_rules
 from common.run.arguments import argument_parser
 from common.run.configuration import load_settings
-from common.run.settings import SETTINGS_BY_JOB, LoadSettings, Settings
+from common.run.settings import SETTINGS_BY_JOB, LoadSettings
+from common.run.shared_settings import Settings
 from support.project import ROOT
 
 CONF = ROOT / "conf"
@@ -170,7 +171,7 @@ def test_the_environments_that_come_with_the_project_are_complete(monkeypatch: p
     for env in ("local", "cluster"):
         with pytest.raises(ConfigError, match=r"^name what to load: --transactions, --customers, or both"):
             load_settings({"env": env}, LoadSettings)
-    assert load_settings({"transactions": "t.csv"}, LoadSettings).feeds.keys() == {"transactions"}
+    assert load_settings({"transactions": "t.csv"}, LoadSettings).paths.keys() == {"transactions"}
     assert load_settings({"customers": "c.csv"}, LoadSettings).lake == str(Path("lake").absolute())
     assert load_settings({"env": "cluster", "transactions": "s3a://b/t"}, LoadSettings).schema_ == "sales"
 

@@ -18,7 +18,8 @@ from common.contract.gold import SALES_ENRICHED
 from common.ingest.rules import ESSENTIAL_RULES, QualityRules, Rule, load_rules
 from common.marts.registry import gold_tables
 from common.run.arguments import option_of, shown_as
-from common.run.settings import PREFIX, SETTINGS_BY_JOB
+from common.run.settings import SETTINGS_BY_JOB
+from common.run.shared_settings import PREFIX
 from support.project import ROOT
 
 REFERENCE = ROOT / "docs" / "reference"

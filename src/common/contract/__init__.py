@@ -1,6 +1,6 @@
 """The data contract: every feed and table, its columns, key and grain. All other code agrees on it."""
 
-from common.contract.model import HOUR, IS_WHOLE_HOUR, MONEY, Column, Feed, Relation, Table, View
+from common.contract.model import GUEST, HOUR, IS_WHOLE_HOUR, MONEY, Column, Feed, Relation, Table, View
 from common.contract.tables import (
     AGGREGATE,
     CUSTOMERS,
@@ -21,6 +21,7 @@ __all__ = [
     "CUSTOMERS",
     "CUSTOMERS_FEED",
     "FORGOTTEN",
+    "GUEST",
     "HOUR",
     "IS_WHOLE_HOUR",
     "LOGIC_VERSION",

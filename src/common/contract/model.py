@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 MONEY = "decimal(18,2)"
 HOUR = "transaction_hour"
+# The CUSTOMER_ID of sales without a customer, where a feed has such sales. It is no customer.
+GUEST = "guest"
 # SQL that is true of the start of an hour.
 IS_WHOLE_HOUR = f"pmod(unix_micros({HOUR}), 3600000000) = 0"
 

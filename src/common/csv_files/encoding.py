@@ -12,15 +12,13 @@ import codecs
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from common.errors import ConfigError
-
 
 def canonical_encoding(name: str) -> str:
-    """Python's name for a supported encoding; raises ConfigError for any other."""
+    """Python's name for a supported encoding; raises ValueError for any other."""
     try:
         encoding = codecs.lookup(name).name
     except LookupError as error:
-        raise ConfigError(f"encoding: {name} is not known; use utf-8, windows-1252, iso-8859-1 or the like.") from error
+        raise ValueError(f"{name} is not known; use utf-8, windows-1252, iso-8859-1 or the like.") from error
     if encoding in ("utf-8", "utf-8-sig"):
         return "utf-8"
     if encoding == "ascii":
@@ -33,8 +31,8 @@ def canonical_encoding(name: str) -> str:
     except (LookupError, UnicodeError):
         keeps_ascii = is_single_byte = False
     if not (keeps_ascii and is_single_byte):
-        raise ConfigError(
-            f"encoding: {name} is not supported: use utf-8 or a single-byte one such as windows-1252, "
+        raise ValueError(
+            f"{name} is not supported: use utf-8 or a single-byte one such as windows-1252, "
             f"or convert the file first: iconv -f {name} -t UTF-8."
         )
     return encoding

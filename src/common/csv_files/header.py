@@ -1,71 +1,168 @@
-"""The first line of every file: it names the feed's columns, in any order, or the file is refused in words."""
+"""The header of every file: it names the columns, in any order, or the file is refused in words."""
 
 from __future__ import annotations
 
 import csv
+import io
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from common.contract import Feed
+from common.csv_files.feed_format import USUAL_DIALECT, USUAL_FORMAT, Dialect, FeedFormat, Source
 from common.csv_files.files import InputFile, read_text
 from common.errors import DataRefusedError
 
 _LONGEST_HEADER = 10_000
+_OTHER_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+_DESCRIBE = "describe_feed writes a description of such files (docs/guides/describe-a-feed.md)"
 
 
-def columns_in(header: str) -> list[str]:
-    """The column names of a header line, in its order and in capitals: `quantity` is QUANTITY."""
-    return [name.strip().upper() for name in next(csv.reader([header], strict=True), [])]
+@dataclass(frozen=True)
+class Header:
+    """The line that names the columns of a file, each byte as its ISO-8859-1 character, with the lines `above` it;
+    `names` are the columns as they stand there. `file` is the order of the file, `file_name` its name.
+    """
+
+    line: str
+    names: tuple[str, ...]
+    above: tuple[str, ...] = ()
+    file: int = 0
+    file_name: str = ""
+
+    @property
+    def lines(self) -> list[str]:
+        """The header and the lines above it that are not blank: each stands once in a file."""
+        return [*(line for line in self.above if line.strip(" \t")), self.line]
+
+    @property
+    def row(self) -> int:
+        """The number of its line."""
+        return len(self.above) + 1
+
+    @property
+    def text(self) -> str:
+        """The names in capitals and separated by commas, however they stood in the file."""
+        written = io.StringIO()
+        csv.writer(written, lineterminator="").writerow([name.upper() for name in self.names])
+        return written.getvalue()
+
+    def places_of(self, names: Sequence[str]) -> list[int]:
+        """Where columns stand that have one of the names, in any case."""
+        wanted = {name.strip().upper() for name in names}
+        return [index for index, name in enumerate(self.names) if name.upper() in wanted]
 
 
-def read_headers(spark: SparkSession, files: list[InputFile], feed: Feed) -> dict[int, str]:
-    """The header line of each file, by the file's order; raises DataRefusedError naming the file and the column."""
+def sources_of(feed: Feed, format_: FeedFormat) -> dict[str, Source]:
+    """Where the values of each column of a feed come from: its own name in the header, unless a description says."""
+    if not format_.columns:
+        return {name: Source((name,)) for name in feed.column_names}
+    # A column of which the description says nothing has no values.
+    return {name: format_.columns.get(name, Source()) for name in feed.column_names}
+
+
+def names_in(line: str, dialect: Dialect = USUAL_DIALECT) -> tuple[str, ...]:
+    """The names in a header line, without the spaces around them; raises csv.Error where its quotes are not right."""
+    reader = csv.reader(
+        [line],
+        delimiter=dialect.delimiter,
+        quotechar=dialect.quote_char,
+        quoting=csv.QUOTE_MINIMAL if dialect.quote_char else csv.QUOTE_NONE,
+        escapechar=dialect.escape_char,
+        skipinitialspace=dialect.skip_initial_space,
+        strict=True,
+    )
+    return tuple(name.strip() for name in next(reader, []))
+
+
+def read_headers(
+    spark: SparkSession, files: list[InputFile], feed: Feed, format_: FeedFormat = USUAL_FORMAT
+) -> dict[int, Header]:
+    """The header of each file, by the file's order; raises DataRefusedError naming the file and the column."""
     with ThreadPoolExecutor(max_workers=4) as pool:
-        return dict(pool.map(lambda file: (file.order, _read_header(spark, file, feed)), files))
+        return dict(pool.map(lambda file: (file.order, _read_header(spark, file, feed, format_)), files))
 
 
-def _read_header(spark: SparkSession, file: InputFile, feed: Feed) -> str:
-    first = read_text(spark, [file]).select(F.col("value").cast("binary").alias("line")).head()
-    if first is None:
-        raise DataRefusedError(f"{file.path} holds no line: a {feed.name} file starts with {_header_of(feed)}.")
-    line = bytes(first["line"])
-    if line.startswith((b"\x1f\x8b", b"PK\x03\x04", b"BZh")):
+def _read_header(spark: SparkSession, file: InputFile, feed: Feed, format_: FeedFormat) -> Header:
+    row = format_.dialect.header_row
+    first = read_text(spark, [file]).select(F.col("value").cast("binary").alias("line")).head(row)
+    if len(first) < row:
+        missing = "no line" if row == 1 else f"{len(first)} lines, and the header is in line {row}"
+        raise DataRefusedError(f"{file.path} holds {missing}: a {feed.name} file starts with {_header_of(feed)}.")
+    lines = [bytes(found["line"]) for found in first]
+    if lines[0].startswith((b"\x1f\x8b", b"PK\x03\x04", b"BZh")):
         raise DataRefusedError(f"{file.path} is compressed, which its name does not say: rename it to end in .gz.")
-    if line.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\x00" in line:
+    if lines[0].startswith((b"\xff\xfe", b"\xfe\xff")) or b"\x00" in lines[0]:
         raise DataRefusedError(
             f"{file.path} is not in UTF-8 but looks like UTF-16: convert it with iconv -f UTF-16 -t UTF-8."
         )
-    header = line.decode("iso-8859-1")
-    _check_header(header, file, feed)
+    *above, line = [line.decode("iso-8859-1") for line in lines]
+    place = f"{file.path}, line {row}"
+    if len(line) > _LONGEST_HEADER:
+        raise DataRefusedError(f"{place}: {len(line):,} characters long, this is no header.")
+    try:
+        # Names beyond ASCII are compared as the encoding has them.
+        names = names_in(line.encode("iso-8859-1").decode(format_.dialect.encoding, "replace"), format_.dialect)
+    except csv.Error as error:
+        raise DataRefusedError(f"{place}: a quote of the header is astray, or not closed.") from error
+    header = Header(line, names, tuple(above), file.order, file.path.rpartition("/")[2])
+    _check_header(header, place, feed, format_)
     return header
 
 
-def _check_header(header: str, file: InputFile, feed: Feed) -> None:
-    if len(header) > _LONGEST_HEADER:
-        raise DataRefusedError(f"{file.path}, line 1: {len(header):,} characters long, this is no header.")
-    try:
-        names = columns_in(header)
-    except csv.Error as error:
-        raise DataRefusedError(f"{file.path}, line 1: a quote of the header is astray, or not closed.") from error
-    if not set(names) & set(feed.column_names):
+def _check_header(header: Header, place: str, feed: Feed, format_: FeedFormat) -> None:
+    sources = sources_of(feed, format_)
+    wanted = [name for source in sources.values() for name in source.headers]
+    if wanted and not header.places_of(wanted):
         # What stands there is not quoted: it may be the first row of a file without a header, and personal.
-        hint = "is it separated by something else than commas?" if len(names) == 1 else "is the header missing?"
         raise DataRefusedError(
-            f"{file.path}, line 1: none of the columns of {feed.name} ({_header_of(feed)}) stands there; {hint}"
+            f"{place}: none of the columns of {feed.name} ({', '.join(wanted)}) stands there; {_hint(header)}"
         )
-    for name in names:
-        if name not in (*feed.column_names, *feed.passed_over):
+    for name in header.names:
+        if format_.ignores_other_columns or header.places_of([name])[0] in _used(header, sources, feed):
+            continue
+        if not name:
             raise DataRefusedError(
-                f"{file.path}, line 1: the header has the column {name!r}, which {feed.name} do not have; "
-                f"expected {_header_of(feed)} in any order."
+                f"{place}: the header has a column without a name, as where lines end with a delimiter. Write "
+                f"other_columns: ignore in the description of the feed; {_DESCRIBE}."
             )
-        if names.count(name) > 1:
-            raise DataRefusedError(f"{file.path}, line 1: the header has the column {name} twice.")
-    missing = [name for name in feed.column_names if name not in names]
-    if missing:
-        raise DataRefusedError(f"{file.path}, line 1: the header lacks the column {', '.join(missing)}.")
+        raise DataRefusedError(
+            f"{place}: the header has the column {name!r}, which {feed.name} do not have; expected {_header_of(feed)} "
+            f"in any order. Where such columns may be passed over, write other_columns: ignore; {_DESCRIBE}."
+        )
+    for name, source in sources.items():
+        found = header.places_of(source.headers)
+        if source.headers and not found:
+            described = "" if source.headers == (name,) else f" for {name}"
+            raise DataRefusedError(f"{place}: the header lacks the column {' or '.join(source.headers)}{described}.")
+        if len({header.names[index].upper() for index in found}) > 1:
+            names = ", ".join(header.names[index] for index in found)
+            raise DataRefusedError(f"{place}: the header has several columns for {name}: {names}.")
+        if len(found) > 1:
+            raise DataRefusedError(f"{place}: the header has the column {header.names[found[0]]} twice.")
+
+
+def _used(header: Header, sources: dict[str, Source], feed: Feed) -> list[int]:
+    """The places of columns whose use is known. An expression may use any."""
+    if any(source.expression for source in sources.values()):
+        return list(range(len(header.names)))
+    wanted = [name for source in sources.values() for name in source.headers]
+    return header.places_of([*wanted, *feed.passed_over])
+
+
+def _hint(header: Header) -> str:
+    """What may be the matter with a file whose header has no name that is wanted."""
+    if header.line.lower().startswith("sep="):
+        return f"it says which delimiter the file has: write commentRows: [1] and that delimiter; {_DESCRIBE}."
+    for delimiter, name in _OTHER_DELIMITERS.items():
+        if header.line.count(delimiter) > 1 and len(header.names) <= header.line.count(delimiter):
+            return f"it is separated by {name}; {_DESCRIBE}."
+    if len(header.names) == 1:
+        return f"is there a title above the header, or another delimiter? {_DESCRIBE}."
+    return f"is the header missing, or are its {len(header.names)} columns named otherwise? {_DESCRIBE}."
 
 
 def _header_of(feed: Feed) -> str:

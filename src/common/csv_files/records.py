@@ -7,27 +7,39 @@ hold records of several lines; such a file is read again by `stitched_lines`. Se
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import reduce
 
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
-from common.contract import Feed
+from common.contract import GUEST, Feed
 from common.csv_files import values
-from common.csv_files.dialect import Dialect
 from common.csv_files.encoding import decoded, is_decodable
+from common.csv_files.expressions import COMPUTED, with_expressions
+from common.csv_files.feed_format import FeedFormat
 from common.csv_files.files import InputFile, read_text
-from common.csv_files.header import columns_in
+from common.csv_files.grammar import Grammar
+from common.csv_files.header import Header, sources_of
+from common.errors import ConfigError
 from common.spark.driver_rows import local_rows
+from common.spark.failures import SPARK_ERRORS
+from common.spark.projections import computed_once
 
 # A quoted value that spans more lines than this is taken for a quote that was never closed.
 MAX_LINES_OF_A_RECORD = 1000
-# More separators than this in one line stop Spark's parser with an error.
-_MAX_SEPARATORS = 1000
-# A value in quotes may hold anything, its own quotes doubled. Any other holds no line break and does not start with a
-# quote, after spaces or not: parsers disagree about those.
-_VALUE = r'(?:"[^"]*+(?:""[^"]*+)*+"|[ \t]*+(?:[^" \t,\r\n][^,\r\n]*+)?)'
-_RECORD = rf"^{_VALUE}(?:,{_VALUE})*+\z"
+_FLAGS = (
+    "file",
+    "block",
+    "position",
+    "raw_line",
+    "is_blank",
+    "is_header",
+    "is_decodable",
+    "is_well_formed",
+    "has_open_quote",
+)
 
 
 def read_lines(spark: SparkSession, files: list[InputFile]) -> DataFrame:
@@ -44,7 +56,20 @@ def read_lines(spark: SparkSession, files: list[InputFile]) -> DataFrame:
     return lines.join(F.broadcast(orders), on="uri", how="inner").select("file", "block", "position", "line")
 
 
-def stitched_lines(lines: DataFrame, feed: Feed) -> DataFrame:
+def with_line_numbers(lines: DataFrame) -> DataFrame:
+    """The lines with `position` counting the lines of a file, from 1. Takes a pass over all lines."""
+    starts = lines.groupBy("file", "block").agg(F.count(F.lit(1)).alias("lines"), F.min("position").alias("first"))
+    bases, lines_before = [], dict[int, int]()
+    for file, block, count, first in sorted(starts.collect()):
+        before = lines_before.get(file, 0)
+        bases.append((file, block, before - first + 1))
+        lines_before[file] = before + count
+    base = local_rows(lines.sparkSession, bases, "file int, block bigint, base bigint")
+    numbered = lines.join(F.broadcast(base), on=["file", "block"], how="inner")
+    return numbered.select("file", "block", (F.col("position") + F.col("base")).alias("position"), "line")
+
+
+def stitched_lines(lines: DataFrame, headers: Mapping[int, Header], grammar: Grammar) -> DataFrame:
     """The lines with those that a quoted value spans put together again, one row per record.
 
     A line with an odd number of quotes opens or closes such a value. Lines are joined (by a line feed, whatever broke
@@ -52,11 +77,13 @@ def stitched_lines(lines: DataFrame, feed: Feed) -> DataFrame:
     a quote is astray, and each line stands for itself, so that a stray quote costs its own line and not the rest of
     the file. `block` is 0 and `position` counts lines.
     """
+    widths = [(file, len(header.names) - 1) for file, header in headers.items()]
+    width = F.broadcast(local_rows(lines.sparkSession, widths, "file int, delimiters int"))
     of_file = Window.partitionBy("file").orderBy("block", "position")
     lines_before = of_file.rowsBetween(Window.unboundedPreceding, -1)
     lines_so_far = of_file.rowsBetween(Window.unboundedPreceding, 0)
     of_record = Window.partitionBy("file", "first_line")
-    is_inside_quotes = F.coalesce(F.sum(_quotes_in("line") % 2).over(lines_before), F.lit(0)) % 2 == 1
+    is_inside_quotes = F.coalesce(F.sum(grammar.quotes_in("line") % 2).over(lines_before), F.lit(0)) % 2 == 1
 
     numbered = (
         lines.withColumn("number", F.row_number().over(of_file))
@@ -67,17 +94,18 @@ def stitched_lines(lines: DataFrame, feed: Feed) -> DataFrame:
     is_too_long = F.col("lines") > MAX_LINES_OF_A_RECORD
     grouped = (
         numbered.withColumn("first_line", F.when(is_too_long, F.col("number")).otherwise(F.col("first_line")))
-        .groupBy("file", "first_line")
+        .join(width, on="file", how="inner")
+        .groupBy("file", "first_line", "delimiters")
         .agg(F.array_sort(F.collect_list(F.struct("number", "line"))).alias("parts"))
         .withColumn("joined", F.array_join("parts.line", "\n"))
     )
-    separators = len(feed.columns) - 1
-    looks_like_a_row = F.expr(
-        f"forall(parts.line, line -> length(line) - length(replace(line, ',')) = {separators}) OR "
-        f"exists(slice(parts.line, 2, greatest(size(parts) - 2, 0)), line -> NOT contains(line, '\"') AND "
-        f"length(line) - length(replace(line, ',')) = {separators})"
+    looks_like_a_row = F.forall(
+        "parts.line", lambda line: grammar.delimiters_in(line) == F.col("delimiters")
+    ) | F.exists(
+        F.slice("parts.line", 2, F.greatest(F.size("parts") - 2, F.lit(0))),
+        lambda line: ~grammar.may_have_quotes(line) & (grammar.delimiters_in(line) == F.col("delimiters")),
     )
-    is_whole = (F.size("parts") > 1) & F.col("joined").rlike(_RECORD) & ~looks_like_a_row
+    is_whole = (F.size("parts") > 1) & grammar.is_record(F.col("joined")) & ~looks_like_a_row
     whole = F.array(F.struct(F.col("first_line").alias("number"), F.col("joined").alias("line")))
     return grouped.select(
         "file",
@@ -86,93 +114,105 @@ def stitched_lines(lines: DataFrame, feed: Feed) -> DataFrame:
     ).withColumn("position", F.col("position").cast("bigint"))
 
 
-def parse(lines: DataFrame, headers: dict[int, str], feed: Feed, dialect: Dialect) -> DataFrame:
+def parse(lines: DataFrame, headers: Mapping[int, Header], feed: Feed, format_: FeedFormat) -> DataFrame:
     """One row per line: the feed's columns typed (null where not clean), `text` with the same as text, `raw_line`,
-    where it stood (`file`, `block`, `position`), and is_blank, is_header, is_decodable, is_well_formed, has_open_quote.
+    where it stood (`file`, `block`, `position`), and is_blank, is_header, is_other_header, is_decodable,
+    is_well_formed, has_open_quote.
+
+    Expressions see the `position` as the line's number.
     """
     layouts: dict[tuple[str, ...], list[int]] = {}
     for file, header in headers.items():
-        layouts.setdefault(tuple(columns_in(header)), []).append(file)
+        layouts.setdefault(header.names, []).append(file)
     parsed = [
-        _parse_layout(
-            lines.where(F.col("file").isin(files)), columns, {headers[file] for file in files}, dialect.encoding
-        )
-        for columns, files in layouts.items()
+        _parse_layout(lines.where(F.col("file").isin(files)), [headers[file] for file in files], feed, format_)
+        for files in layouts.values()
     ]
-    flags = ["file", "block", "position", "raw_line", "is_blank", "is_header", "is_decodable", "is_well_formed"]
-    flags += ["has_open_quote"]
-    in_feed_order = F.struct(*[F.col(f"text.{name}").alias(name) for name in feed.column_names]).alias("text")
-    text = reduce(DataFrame.unionByName, [layout.select(*flags, in_feed_order) for layout in parsed])
+    text = reduce(DataFrame.unionByName, parsed)
+    sources = sources_of(feed, format_)
     columns = [
-        values.typed(F.col(f"text.{column.name}"), column.type, dialect.time_zone).alias(column.name)
+        values.typed(F.col(f"text.{column.name}"), column.type, format_, sources[column.name]).alias(column.name)
         for column in feed.columns
     ]
-    rows = computed_once(text, "text").select(*flags, "text", *columns)
-    return computed_once(rows, *feed.column_names)
+    rows = computed_once(text, "text").select(*_FLAGS, "text", *columns)
+    rows = computed_once(rows, *feed.column_names)
+    if format_.allows_guests and feed.key == "CUSTOMER_ID":
+        # Where customers are read from sales, a line without one says nothing of a customer.
+        is_of_guest = F.col("is_well_formed") & ~F.col("is_header") & F.col("CUSTOMER_ID").isNull()
+        rows = rows.withColumn("is_blank", F.col("is_blank") | is_of_guest)
+    return rows.withColumn("is_other_header", _is_other_header(headers.values(), feed, Grammar.of(format_.dialect)))
 
 
-def _parse_layout(lines: DataFrame, columns: tuple[str, ...], headers: set[str], encoding: str) -> DataFrame:
-    is_header = F.col("line").cast("binary").isin([F.lit(header.encode("iso-8859-1")) for header in sorted(headers)])
+def check_expressions(lines: DataFrame, headers: Mapping[int, Header], feed: Feed, format_: FeedFormat) -> None:
+    """Raise ConfigError naming the first expression that fails on some row; for use when a pass over all has failed."""
+    for name, source in format_.columns.items():
+        if source.expression:
+            alone = replace(format_, columns={name: source})
+            try:
+                parse(lines, headers, feed, alone).select(F.max(f"text.{name}")).collect()
+            except SPARK_ERRORS as error:
+                problem = "the expression fails on some rows instead of being null: use try_cast and the like"
+                raise ConfigError(f"{source.place}: {problem}.") from error
+
+
+def _parse_layout(lines: DataFrame, headers: Sequence[Header], feed: Feed, format_: FeedFormat) -> DataFrame:
+    """The lines of files whose headers have the same names, with `text` and the flags."""
+    dialect, names = format_.dialect, headers[0].names
+    grammar = Grammar.of(dialect)
+    once = sorted({line.encode("iso-8859-1") for header in headers for line in header.lines})
     raw_line = F.col("raw_line")
     rows = lines.select(
         "file",
         "block",
         "position",
-        decoded(F.col("line"), encoding).alias("raw_line"),
-        is_decodable(F.col("line"), encoding).alias("is_decodable"),
-        is_header.alias("is_header"),
+        decoded(F.col("line"), dialect.encoding).alias("raw_line"),
+        is_decodable(F.col("line"), dialect.encoding).alias("is_decodable"),
+        F.col("line").cast("binary").isin([F.lit(line) for line in once]).alias("is_header"),
     )
     may_be_blank = raw_line.startswith(" ") | raw_line.startswith("\t") | (raw_line == "")
-    has_quotes = raw_line.contains('"')
+    needs_a_look = grammar.may_have_quotes(raw_line)
     rows = rows.select(
         "*",
         (may_be_blank & (F.btrim(raw_line, F.lit(" \t")) == "")).alias("is_blank"),
-        F.when(has_quotes, _quotes_in("raw_line") % 2 == 1).otherwise(F.lit(False)).alias("has_open_quote"),
-        # Spark's parser takes ten times as long as a split, and is left the lines that need it.
-        F.when(has_quotes, _parsed_fields(raw_line, columns)).otherwise(F.split(raw_line, ",")).alias("fields"),
+        F.when(needs_a_look, grammar.quotes_in("raw_line") % 2 == 1).otherwise(F.lit(False)).alias("has_open_quote"),
+        # Patterns take ten times as long as a split, and are left the lines that need them.
+        F.when(needs_a_look, grammar.values_of(raw_line)).otherwise(grammar.split(raw_line)).alias("fields"),
         raw_line.contains("\t").alias("has_tabs"),
     )
     rows = computed_once(rows, "fields", "has_tabs")
-    is_well_formed = F.coalesce(F.size("fields") == len(columns), F.lit(False))
-    text = [
-        F.when(is_well_formed, values.cleaned_text(F.get("fields", F.lit(index)), F.col("has_tabs"))).alias(column)
-        for index, column in enumerate(columns)
-    ]
-    return rows.select(
-        *[name for name in rows.columns if name not in ("fields", "has_tabs")],
-        is_well_formed.alias("is_well_formed"),
-        F.struct(*text).alias("text"),
-    )
+    is_well_formed = F.coalesce(F.size("fields") == len(names), F.lit(False))
+    rows = rows.withColumn("is_well_formed", is_well_formed)
+
+    def value(index: int) -> Column:
+        return values.cleaned_text(F.get("fields", F.lit(index)), F.col("has_tabs"), dialect.missing_values)
+
+    sources = sources_of(feed, format_)
+    expressions = {name: source for name, source in sources.items() if source.expression}
+    if expressions:
+        columns = {name: value(index) for index, name in enumerate(names)}
+        rows = with_expressions(rows, columns, expressions, {header.file: header.file_name for header in headers})
+    text = {name: F.lit(None).cast("string") for name in feed.column_names}
+    text |= {name: value(headers[0].places_of(source.headers)[0]) for name, source in sources.items() if source.headers}
+    text |= {name: F.col(f"{COMPUTED}.{name}") for name in expressions}
+    if format_.allows_guests and feed.key != "CUSTOMER_ID":
+        text["CUSTOMER_ID"] = F.coalesce(text["CUSTOMER_ID"], F.lit(GUEST))
+    of_row = [F.when(F.col("is_well_formed"), text[name]).alias(name) for name in feed.column_names]
+    return rows.select(*_FLAGS, F.struct(*of_row).alias("text"))
 
 
-def _parsed_fields(line: Column, columns: tuple[str, ...]) -> Column:
-    """The values of a line with quotes, or null where it is no record by the book with as many as there are columns."""
-    separators = F.octet_length(line) - F.octet_length(F.replace(line, F.lit(",")))
-    is_parseable = (separators <= _MAX_SEPARATORS) & line.rlike(_RECORD)
-    schema = ", ".join(f"`{column}` string" for column in ("_start", *columns, "_malformed"))
-    options = {
-        "mode": "PERMISSIVE",
-        "columnNameOfCorruptRecord": "_malformed",
-        "escape": '"',
-        # Else this is the zero character, which the parser then drops from values in quotes. No line holds a CR.
-        "charToEscapeQuoteEscaping": "\r",
-    }
-    # An empty value comes first, since the parser drops what looks like a byte-order mark from the start.
-    record = F.from_csv(F.when(is_parseable, F.concat(F.lit(","), line)), schema, options)
-    values_in_order = F.array(*[record[column] for column in columns])
-    return F.when(is_parseable & record["_malformed"].isNull(), values_in_order)
-
-
-def computed_once(rows: DataFrame, *columns: str) -> DataFrame:
-    """The same rows, whose given columns are computed once each, however often later expressions name them.
-
-    Spark writes the expression of a column into every place that uses it, and a parser or a pattern is then run dozens
-    of times for one row. It does not do that across a generator.
+def _is_other_header(headers: Iterable[Header], feed: Feed, grammar: Grammar) -> Column:
+    """Whether a line is another header than that of its file, as where two exports were put together: at least half of
+    its values are names of columns.
     """
-    others = [name for name in rows.columns if name not in columns]
-    return rows.select(*others, F.inline(F.array(F.struct(*columns))))
-
-
-def _quotes_in(column: str) -> Column:
-    """How many quotes a line has, in any encoding: counted in bytes, since characters may not be valid."""
-    return F.octet_length(column) - F.octet_length(F.replace(F.col(column), F.lit('"')))
+    known = sorted({name.upper() for header in headers for name in header.names if name})
+    around = F.lit(f" \t{grammar.quote or ''}")
+    words = F.transform(grammar.split(F.upper("raw_line")), lambda word: F.btrim(word, around))
+    in_common = F.size(F.array_intersect(words, F.array(*[F.lit(name) for name in known])))
+    # Nearly all rows are clean, which costs less to see. A name of a column is no clean number and no time.
+    unclean = [
+        F.col(column.name).isNull() & F.col(f"text.{column.name}").isNotNull()
+        for column in feed.columns
+        if column.type != "string"
+    ]
+    is_worth_a_look = F.col("is_well_formed") & ~F.col("is_header") & reduce(Column.__or__, unclean, F.lit(False))
+    return is_worth_a_look & (in_common >= 2) & (in_common * 2 >= F.size(words))

@@ -13,10 +13,12 @@ from pyspark.sql import functions as F
 
 from common.contract import Feed, Table
 from common.csv_files import records
-from common.csv_files.dialect import Dialect
 from common.csv_files.encoding import decoded
+from common.csv_files.expressions import needs_line_numbers
+from common.csv_files.feed_format import USUAL_FORMAT, FeedFormat
 from common.csv_files.files import InputFile, damaged_files_refused, list_files
-from common.csv_files.header import read_headers
+from common.csv_files.grammar import Grammar
+from common.csv_files.header import Header, read_headers
 from common.errors import DataRefusedError
 from common.ingest.block_summary import BlockSummary, fingerprints_of, line_hashes, summarize
 from common.ingest.forgotten import hashes_of_forgotten, is_about
@@ -50,12 +52,13 @@ class Batch:
     rejecting: list[str]
     listed: list[InputFile]
     files: list[InputFile]
-    headers: dict[int, str]
+    headers: dict[int, Header]
     fingerprints: dict[int, str]
     rows: DataFrame
     raw_lines: DataFrame
     kept: list[DataFrame]
     blocks: list[BlockSummary]
+    format: FeedFormat = USUAL_FORMAT
 
     @property
     def skipped(self) -> int:
@@ -65,11 +68,16 @@ class Batch:
     @property
     def rows_read(self) -> int:
         """Rows in the files, without headers and blank lines."""
-        return sum(block.rows + block.headers for block in self.blocks) - len(self.files)
+        return sum(block.rows + block.headers for block in self.blocks) - self._expected_headers
 
     @property
     def rejected(self) -> int:
-        return sum(block.rejected for block in self.blocks) - len(self.files)
+        return sum(block.rejected for block in self.blocks) - self._expected_headers
+
+    @property
+    def _expected_headers(self) -> int:
+        """How many lines break the rule about headers in files that are as they should be."""
+        return sum(len(self.headers[file.order].lines) for file in self.files)
 
     @property
     def accepted(self) -> DataFrame:
@@ -84,8 +92,9 @@ class Batch:
             for rule, (rows, position) in block.broken.items():
                 line = self._line(bases, block, position)
                 place = f"{self.path(block.file)}, line {line}"
-                if rule == HEADER_RULE and line == 1:
-                    rows, place = rows - 1, self.path(block.file)
+                header = self.headers[block.file]
+                if rule == HEADER_RULE and line <= header.row:
+                    rows, place = rows - len(header.lines), self.path(block.file)
                 if rows == 0:
                     continue
                 before = counts.get(rule)
@@ -127,7 +136,7 @@ def read_feed(
     table: Table,
     path: str,
     rules: QualityRules,
-    dialect: Dialect,
+    format_: FeedFormat,
     *,
     skip_loaded: bool,
 ) -> Batch:
@@ -144,28 +153,31 @@ def read_feed(
     if not files:
         return no_batch(spark, feed, rejecting, listed)
     with damaged_files_refused():
-        headers = read_headers(spark, files, feed)
-    lines = records.read_lines(spark, files)
+        headers = read_headers(spark, files, feed, format_)
+        lines = records.read_lines(spark, files)
+        if needs_line_numbers(format_):
+            lines = records.with_line_numbers(lines)
 
     row_rules = [*rules.structure, *rules.of_feed(feed.name)]
     forgotten = hashes_of_forgotten(lake)
-    rows = checked(lines, headers, feed, rules, dialect, forgotten)
+    rows = checked(lines, headers, feed, rules, format_, forgotten)
     kept = [rows] if keep(rows) else []
     with damaged_files_refused():
         try:
             blocks = summarize(rows)
         except SPARK_ERRORS:
-            parsed = _parsed(lines, headers, feed, dialect, forgotten)
+            records.check_expressions(lines, headers, feed, format_)
+            parsed = _parsed(lines, headers, feed, format_, forgotten)
             if parsed.count():
                 check_rules_run(parsed, row_rules)
             raise
 
     quoted = sorted({block.file for block in blocks if block.has_open_quote})
     if quoted:
-        stitched = records.stitched_lines(lines.where(F.col("file").isin(quoted)), feed)
+        stitched = records.stitched_lines(lines.where(F.col("file").isin(quoted)), headers, Grammar.of(format_.dialect))
         lines = lines.where(~F.col("file").isin(quoted)).unionByName(stitched)
         kept_headers = {file: header for file, header in headers.items() if file in quoted}
-        again = checked(stitched, kept_headers, feed, rules, dialect, forgotten)
+        again = checked(stitched, kept_headers, feed, rules, format_, forgotten)
         kept += [again] if keep(again) else []
         rows = rows.where(~F.col("file").isin(quoted)).unionByName(again)
         blocks = [block for block in blocks if block.file not in quoted] + summarize(again)
@@ -181,9 +193,10 @@ def read_feed(
         headers=headers,
         fingerprints={file.order: fingerprints[file.order] for file in new},
         rows=rows.where(F.col("file").isin([file.order for file in new])),
-        raw_lines=lines.select(*ROW, decoded(F.col("line"), dialect.encoding).alias("raw_line")),
+        raw_lines=lines.select(*ROW, decoded(F.col("line"), format_.dialect.encoding).alias("raw_line")),
         kept=kept,
         blocks=[block for block in blocks if block.file not in known],
+        format=format_,
     )
 
 
@@ -203,9 +216,11 @@ def check_unchanged(spark: SparkSession, path: str, batch: Batch) -> None:
             raise DataRefusedError(f"{file.path} changed while it was read: run again when it is complete.")
 
 
-def _parsed(lines: DataFrame, headers: dict[int, str], feed: Feed, dialect: Dialect, forgotten: list[str]) -> DataFrame:
+def _parsed(
+    lines: DataFrame, headers: dict[int, Header], feed: Feed, format_: FeedFormat, forgotten: list[str]
+) -> DataFrame:
     """The rows of `records.parse`, and `is_forgotten`: whether a word of the line is the id of a forgotten customer."""
-    rows = records.parse(lines, headers, feed, dialect)
+    rows = records.parse(lines, headers, feed, format_)
     if not forgotten:
         return rows.withColumn("is_forgotten", F.lit(False))
     return rows.withColumn("is_forgotten", is_about(forgotten))
@@ -213,14 +228,18 @@ def _parsed(lines: DataFrame, headers: dict[int, str], feed: Feed, dialect: Dial
 
 def checked(
     lines: DataFrame,
-    headers: dict[int, str],
+    headers: dict[int, Header],
     feed: Feed,
     rules: QualityRules,
-    dialect: Dialect,
+    format_: FeedFormat,
     forgotten: list[str],
 ) -> DataFrame:
     """One row per line, with its columns typed, `broken_rules`, `is_rejected`, and `raw_line` where it is rejected."""
-    rows = _parsed(lines, headers, feed, dialect, forgotten)
+    rows = _parsed(lines, headers, feed, format_, forgotten)
+    allowed = F.struct(
+        F.lit(format_.allows_returns).alias("allows_returns"), F.lit(format_.allows_guests).alias("allows_guests")
+    )
+    rows = rows.withColumn("feed", allowed)
     rows = with_broken_rules(rows, "broken_structure", rules.structure)
     rows = with_broken_rules(rows, "broken_values", rules.of_feed(feed.name))
     broken = (
@@ -233,5 +252,14 @@ def checked(
         .withColumn("is_rejected", is_rejected([*rules.structure, *rules.of_feed(feed.name)]))
         .withColumns(line_hashes())
         .withColumn("raw_line", F.when(F.col("is_rejected"), F.col("raw_line")))
-        .drop("broken_structure", "broken_values", "text", "is_decodable", "is_well_formed", "is_forgotten")
+        .drop(
+            "broken_structure",
+            "broken_values",
+            "text",
+            "is_decodable",
+            "is_well_formed",
+            "is_forgotten",
+            "is_other_header",
+            "feed",
+        )
     )

@@ -11,7 +11,7 @@ from functools import partial
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from common.contract import HOUR, SALES, Feed, Table
+from common.contract import HOUR, SALES, Table
 from common.errors import DataRefusedError
 from common.ingest.batch import FORGOTTEN_RULE, ROW, Batch
 from common.ingest.ledger import MAX_REJECTED_SHARE, FeedLedger, RuleCount
@@ -27,7 +27,7 @@ from common.ingest.outcomes import (
     with_outcome,
     with_relations,
 )
-from common.ingest.rules import QualityRules, is_rejected, names_of, with_broken_rules
+from common.ingest.rules import QualityRules, advice_on, is_rejected, names_of, with_broken_rules
 from common.lake.commit_note import CommitNote
 from common.lake.commits import Commit
 from common.lake.id_index import hours_by_id, id_hash
@@ -91,7 +91,7 @@ def decide(
         held = held.where(hours_condition(HOUR, held_hours))
     else:
         repeated = repeated_keys(rows, feed)
-    outcomes = _outcomes(rows, held, feed, rules, repeated)
+    outcomes = _outcomes(rows, held, batch, rules, repeated)
     if version is not None:
         # Beside nothing held, there is nothing to look up, and the rows are kept already.
         keep(outcomes)
@@ -130,22 +130,23 @@ def no_changes(lake: Lake, table: Table) -> DataFrame:
 
 
 def _outcomes(
-    rows: DataFrame, held: DataFrame, feed: Feed, rules: QualityRules, repeated: DataFrame | None
+    rows: DataFrame, held: DataFrame, batch: Batch, rules: QualityRules, repeated: DataFrame | None
 ) -> DataFrame:
     """The rows with their outcome. Most keys have one row, which needs no look at others, and so no sort."""
     if repeated is None:
-        return _outcomes_of(rows, held, feed, rules, is_alone=True)
-    hashed = rows.withColumn("id_hash", id_hash(feed.key))
+        return _outcomes_of(rows, held, batch, rules, is_alone=True)
+    hashed = rows.withColumn("id_hash", id_hash(batch.feed.key))
     alone = hashed.join(repeated, on="id_hash", how="left_anti").drop("id_hash")
     together = hashed.join(repeated, on="id_hash", how="left_semi").drop("id_hash")
-    return _outcomes_of(alone, held, feed, rules, is_alone=True).unionByName(
-        _outcomes_of(together, held, feed, rules, is_alone=False)
+    return _outcomes_of(alone, held, batch, rules, is_alone=True).unionByName(
+        _outcomes_of(together, held, batch, rules, is_alone=False)
     )
 
 
-def _outcomes_of(rows: DataFrame, held: DataFrame, feed: Feed, rules: QualityRules, *, is_alone: bool) -> DataFrame:
+def _outcomes_of(rows: DataFrame, held: DataFrame, batch: Batch, rules: QualityRules, *, is_alone: bool) -> DataFrame:
+    feed = batch.feed
     rules_together = rules.of_feed_together(feed.name)
-    rows = with_relations(rows, feed, is_alone=is_alone)
+    rows = with_relations(rows, feed, is_alone=is_alone, last_counts=batch.format.last_counts)
     rows = with_broken_rules(rows, "broken_rules", rules_together)
     rows = rows.withColumn("is_rejected", is_rejected(rules_together))
     return with_outcome(rows, held, feed, is_alone=is_alone)
@@ -168,7 +169,7 @@ def check_may_load(decision: Decision, rules: QualityRules, max_rejected_share: 
     for rule in names_of(all_rules, "fail"):
         if rule in decision.broken:
             count = decision.broken[rule]
-            advice = _ADVICE.get(rule, "Correct the file, or the rule in quality.yml.")
+            advice = advice_on(all_rules, rule) or "Correct the file, or the rule in quality.yml."
             raise DataRefusedError(
                 f"{count.first_place}: breaks the rule {rule}, as {counted(count.rows, 'row')} in all. One such row is "
                 f"enough to refuse the run. No table was changed. {advice}"
@@ -205,11 +206,6 @@ def reasons_of(decision: Decision, rules: QualityRules) -> str:
         if rule in rejecting
     ]
     return f"Reasons: {'; '.join(reasons)}."
-
-
-_ADVICE = {
-    "encoding_is_valid": "If the file is not in UTF-8, name its encoding, for example --encoding windows-1252.",
-}
 
 
 @dataclass

@@ -10,10 +10,11 @@ MAX_REJECTED_SHARE = 0.05
 
 @dataclass(frozen=True)
 class RuleCount:
-    """How many rows broke a rule, and where the first of them stands."""
+    """How many rows broke a rule, where the first of them stands, and what a person may do about them."""
 
     rows: int
     first_place: str
+    advice: str | None = None
 
 
 @dataclass(frozen=True)

@@ -25,9 +25,10 @@ def repeated_keys(rows: DataFrame, feed: Feed) -> DataFrame | None:
     return F.broadcast(repeated) if times <= MOST_BROADCAST else repeated
 
 
-def with_relations(rows: DataFrame, feed: Feed, *, is_alone: bool) -> DataFrame:
+def with_relations(rows: DataFrame, feed: Feed, *, is_alone: bool, last_counts: bool = False) -> DataFrame:
     """Add is_unambiguous (no other values under the same key in the same file) and is_duplicate (the same values as
-    the row before under that key, in order of arrival). `is_alone`: no two rows have the same key.
+    the row before under that key, in order of arrival). `is_alone`: no two rows have the same key. `last_counts`: of
+    those with one key in one file, the last one is meant.
     """
     if is_alone:
         return rows.withColumns({"is_unambiguous": F.lit(True), "is_duplicate": F.lit(False)})
@@ -35,7 +36,10 @@ def with_relations(rows: DataFrame, feed: Feed, *, is_alone: bool) -> DataFrame:
     in_file = Window.partitionBy(feed.key, "file")
     by_arrival = Window.partitionBy(feed.key).orderBy("file", "block", "position")
     earlier = by_arrival.rowsBetween(Window.unboundedPreceding, -1)
-    rows = rows.withColumn("is_unambiguous", F.min(content).over(in_file).eqNullSafe(F.max(content).over(in_file)))
+    is_unambiguous = (
+        F.lit(True) if last_counts else F.min(content).over(in_file).eqNullSafe(F.max(content).over(in_file))
+    )
+    rows = rows.withColumn("is_unambiguous", is_unambiguous)
     previous = F.last(F.when(F.col("is_unambiguous"), content), ignorenulls=True).over(earlier)
     return rows.withColumn("is_duplicate", previous.isNotNull() & previous.eqNullSafe(content))
 

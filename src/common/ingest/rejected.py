@@ -9,9 +9,9 @@ from pyspark.sql import functions as F
 
 from common.contract import REJECTED, Column, Feed, Table
 from common.csv_files import records
-from common.csv_files.dialect import Dialect
+from common.csv_files.feed_format import USUAL_FORMAT, FeedFormat
 from common.csv_files.files import InputFile, list_files
-from common.csv_files.header import columns_in, read_headers
+from common.csv_files.header import Header, names_in, read_headers
 from common.errors import DataRefusedError
 from common.ingest.batch import FORGOTTEN_RULE, REDACTED, ROW, Batch, checked
 from common.ingest.block_summary import BlockSummary, summarize
@@ -72,7 +72,7 @@ def read_corrections(lake: Lake, path: str | None) -> DataFrame:
         return no_rows(lake.spark, "rejected_id string, corrected_line string")
     files = list_files(lake.spark, path)
     headers = read_headers(lake.spark, files, CORRECTIONS)
-    rows = records.parse(records.read_lines(lake.spark, files), headers, CORRECTIONS, Dialect())
+    rows = records.parse(records.read_lines(lake.spark, files), headers, CORRECTIONS, USUAL_FORMAT)
     rows = rows.where(~F.col("is_blank") & ~F.col("is_header"))
     rejected = lake.read(REJECTED, lake.version(REJECTED)).select(F.col("rejected_id").alias("known_id"))
     found = (
@@ -101,7 +101,7 @@ def read_rejected(
     feed: Feed,
     table: Table,
     rules: QualityRules,
-    dialect: Dialect,
+    format_: FeedFormat,
     corrections: DataFrame,
     known_customers: list[DataFrame],
 ) -> Reread:
@@ -120,8 +120,13 @@ def read_rejected(
     )
     places = sources.orderBy("order").collect()
     files = [InputFile(row["order"], row["file"], row["file"], 0, instant_of(0)) for row in places]
-    headers = {row["order"]: row["header"] for row in places} or {0: ",".join(feed.column_names)}
-    utf8 = replace(dialect, encoding="utf-8")
+    headers = {
+        row["order"]: Header(
+            row["header"], names_in(row["header"]), file=row["order"], file_name=row["file"].rpartition("/")[2]
+        )
+        for row in places
+    } or {0: Header(",".join(feed.column_names), tuple(feed.column_names))}
+    utf8 = replace(format_, dialect=replace(format_.dialect, encoding="utf-8"))
     rows = checked(lines.select(*ROW, "line"), headers, feed, rules, utf8, hashes_of_forgotten(lake))
     rows = rows.join(lines.select(*ROW, "rejected_id", "is_corrected"), on=list(ROW), how="inner")
 
@@ -147,6 +152,7 @@ def read_rejected(
         raw_lines=lines.select(*ROW, F.col("line").alias("raw_line")),
         kept=kept,
         blocks=summarize(read),
+        format=format_,
     )
     decision = decide(lake, batch, table, lake.version(table), rules, known_customers)
     ledger = replace(
@@ -178,12 +184,13 @@ def rejected_rows(batch: Batch, run_id: str, started_at: str, together: DataFram
                 block.block,
                 bases[block.file, block.block] - block.first_position + 1,
                 batch.path(block.file),
-                ",".join(columns_in(batch.headers[block.file])),
+                batch.headers[block.file].text,
+                batch.headers[block.file].row,
                 batch.fingerprints[block.file],
             )
             for block in batch.blocks
         ],
-        "file int, block bigint, base bigint, path string, header string, fingerprint string",
+        "file int, block bigint, base bigint, path string, header string, header_row int, fingerprint string",
     )
     line_number = (F.col("position") + F.col("base")).alias("line_number")
     is_forgotten = F.array_contains("reasons", FORGOTTEN_RULE)
@@ -196,11 +203,12 @@ def rejected_rows(batch: Batch, run_id: str, started_at: str, together: DataFram
         F.when(is_forgotten, REDACTED).otherwise(F.col("raw_line")).alias("raw_line"),
         F.array_intersect("reasons", F.array(*[F.lit(rule) for rule in batch.rejecting])).alias("reasons"),
         "is_header",
+        "header_row",
         "fingerprint",
     )
     identity = F.concat_ws("\n", "feed", "file", "fingerprint", F.col("line_number").cast("string"), "raw_line")
     return (
-        located.where(~(F.col("is_header") & (F.col("line_number") == 1)))
+        located.where(~(F.col("is_header") & (F.col("line_number") <= F.col("header_row"))))
         .withColumn("rejected_id", F.sha2(identity, 256))
         .withColumn("run_id", F.lit(run_id))
         .withColumn("rejected_at", F.lit(started_at).cast("timestamp"))

@@ -17,21 +17,29 @@ from common.spark.failures import SPARK_ERRORS
 
 # Without these the tables would not be what the contract says; they may reject or fail, not be dropped or only warn.
 ESSENTIAL_RULES = {
-    "structure": ("customer_is_not_forgotten", "encoding_is_valid", "header_is_not_repeated", "row_is_well_formed"),
+    "structure": (
+        "customer_is_not_forgotten",
+        "encoding_is_valid",
+        "header_is_not_repeated",
+        "header_is_the_only_one",
+        "row_is_well_formed",
+    ),
     "transactions": (
         "transaction_id_is_present",
         "customer_id_is_present",
+        "customer_id_is_not_reserved",
         "product_id_is_present",
         "quantity_is_present",
         "quantity_is_a_whole_number",
         "quantity_is_positive",
+        "quantity_is_not_zero",
         "price_is_present",
         "price_is_an_amount_of_money",
         "price_is_not_negative",
         "transaction_date_is_present",
         "transaction_date_is_a_time",
     ),
-    "customers": ("customer_id_is_present", "age_is_a_whole_number"),
+    "customers": ("customer_id_is_present", "customer_id_is_not_reserved", "age_is_a_whole_number"),
     "transactions_together": ("transaction_is_unambiguous",),
     "customers_together": ("customer_is_unambiguous",),
 }
@@ -46,6 +54,7 @@ class Rule(BaseModel):
     criticality: Literal["reject", "warn", "fail"]
     check: str
     filter: str | None = None
+    advice: str | None = None
 
 
 class QualityRules(BaseModel):
@@ -89,6 +98,8 @@ def load_rules(path: Path) -> QualityRules:
     for rule in rules.structure:
         if rule.criticality == "warn":
             raise ConfigError(f"{path}: structure: {rule.name} cannot warn: such a row has no values to keep.")
+        if rule.name == "header_is_the_only_one" and rule.criticality != "fail":
+            raise ConfigError(f"{path}: structure: {rule.name} has to fail: the rows after it are of other columns.")
     return rules
 
 
@@ -123,6 +134,11 @@ def with_broken_rules(rows: DataFrame, column: str, rules: list[Rule]) -> DataFr
         for rule in rules:
             _check_sql(rows, rule)
         raise
+
+
+def advice_on(rules: list[Rule], name: str) -> str | None:
+    """What a person may do about rows that break a rule, where the rule says so."""
+    return next((rule.advice for rule in rules if rule.name == name), None)
 
 
 def no_rules() -> Column:

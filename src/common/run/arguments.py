@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from pydantic.fields import FieldInfo
 
 from common.errors import ConfigError
-from common.run.settings import PREFIX, Settings, Shown
+from common.run.shared_settings import PREFIX, Settings, Shown
 
 _GROUPS = ("input", "lake", "checks", "what to do", "output")
 _OF_EVERY_JOB = f"""\

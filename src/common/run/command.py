@@ -15,7 +15,7 @@ from common.errors import SalesLakehouseError
 from common.run.arguments import argument_parser
 from common.run.configuration import AnySettings, load_settings
 from common.run.job import Job, run_job
-from common.run.settings import TRACEBACK_VARIABLE
+from common.run.shared_settings import TRACEBACK_VARIABLE
 from common.run.signals import Signals
 from common.spark.failures import condition_of, damaged_file, refusal_of
 from common.spark.session import cancel_all_jobs

@@ -16,15 +16,8 @@ from pydantic_settings import SettingsConfigDict
 
 from common.errors import ConfigError
 from common.run.arguments import option_of
-from common.run.settings import (
-    CONF_DIR_VARIABLE,
-    PREFIX,
-    SETTINGS_BY_JOB,
-    TRACEBACK_VARIABLE,
-    Settings,
-    conf_dir,
-    keys_of,
-)
+from common.run.settings import SETTINGS_BY_JOB
+from common.run.shared_settings import CONF_DIR_VARIABLE, PREFIX, TRACEBACK_VARIABLE, Settings, conf_dir, keys_of
 
 # What pydantic says of a value that is of another type, in words for a person.
 _REASONS = {

@@ -12,7 +12,7 @@ from rich.table import Table as RichTable
 from common.contract import AGGREGATE, Table
 from common.ingest.changes import Decision
 from common.ingest.ledger import FeedLedger, RuleCount
-from common.ingest.rules import QualityRules, names_of
+from common.ingest.rules import QualityRules, advice_on, names_of
 from common.lake.commits import Commit, TableChange, change_of
 from common.marts.mart import Refreshed
 from common.marts.plan import Plan
@@ -59,10 +59,11 @@ class RunReport:
         """Report what became of the rows of a feed."""
         feed = decision.batch.feed.name
         self.feeds.append(decision.ledger)
-        warnings = names_of(rules.all_of_feed(feed), "warn")
+        all_rules = rules.all_of_feed(feed)
+        warnings = names_of(all_rules, "warn")
         for rule, count in decision.broken.items():
             counts = self.warnings if rule in warnings else self.rejected_by_reason
-            counts[f"{feed}.{rule}"] = count
+            counts[f"{feed}.{rule}"] = dataclasses.replace(count, advice=advice_on(all_rules, rule))
         self.moved_sales += decision.moved
         self.unknown_customer_rows += decision.unknown_customer_rows
 
@@ -152,7 +153,7 @@ def _ledger_table(report: RunReport) -> RichTable | None:
 def _closing_lines(report: RunReport) -> Iterator[str]:
     for heading, counts in (("Rejected", report.rejected_by_reason), ("Warning", report.warnings)):
         for rule, count in counts.items():
-            yield f"{heading}: {rule}, first in {count.first_place}"
+            yield f"{heading}: {rule}, first in {count.first_place}{f'. {count.advice}' if count.advice else ''}"
     if report.unknown_customer_rows:
         unknown = f"{report.unknown_customer_rows:,}"
         yield f"Unknown customers: {unknown} sales are kept, and completed once the customer comes."

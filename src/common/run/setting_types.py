@@ -6,12 +6,11 @@ import os
 import re
 from datetime import datetime, timezone
 from typing import Annotated
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator
 
 from common.csv_files.encoding import canonical_encoding
-from common.errors import ConfigError
+from common.spark.times import known_zone
 
 
 def _whole_path(value: str) -> str:
@@ -22,21 +21,6 @@ def _whole_path(value: str) -> str:
     if "://" in value or value.startswith("/"):
         return value if value == "/" else value.rstrip("/")
     return os.path.abspath(value)
-
-
-def _known_zone(value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError(f"{value} is no time zone; use a name such as Europe/Berlin or UTC") from error
-    return value
-
-
-def _known_encoding(value: str) -> str:
-    try:
-        return canonical_encoding(value)
-    except ConfigError as error:
-        raise ValueError(str(error).removeprefix("encoding: ")) from error
 
 
 def _hour_in_utc(value: object) -> datetime:
@@ -64,7 +48,7 @@ def _share(value: object) -> float:
 
 # A path with all its folders, or with a scheme such as s3a://.
 Place = Annotated[str, AfterValidator(_whole_path)]
-Zone = Annotated[str, AfterValidator(_known_zone)]
-Encoding = Annotated[str, AfterValidator(_known_encoding)]
+Zone = Annotated[str, AfterValidator(known_zone)]
+Encoding = Annotated[str, AfterValidator(canonical_encoding)]
 Hour = Annotated[datetime, BeforeValidator(_hour_in_utc)]
 Share = Annotated[float, BeforeValidator(_share)]

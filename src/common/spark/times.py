@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from common.contract import HOUR
+
+
+def known_zone(name: str) -> str:
+    """The name of a time zone; raises ValueError where there is no such zone."""
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(f"{name} is no time zone; use a name such as Europe/Berlin or UTC") from error
+    return name
 
 
 def hour_of(time: Column) -> Column:

@@ -37,7 +37,7 @@ def is_small(options: Sequence[str]) -> bool:
 
 def bytes_to_read(settings: LoadSettings) -> int | None:
     """Bytes of CSV in files that have arrived since the last run on the lake; None where they cannot be told."""
-    paths = [path for path in (settings.transactions, settings.customers) if path]
+    paths = list(settings.paths.values())
     if any("://" in path for path in paths):
         return None
     since = 0.0 if settings.reload or not settings.lake else _last_run(settings.lake)

@@ -1,0 +1,226 @@
+"""Descriptions of feeds: a YAML file that says how the exports of a shop are read.
+
+docs/guides/describe-a-feed.md has its keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic.alias_generators import to_camel
+
+from common.contract import CUSTOMERS_FEED, TRANSACTIONS, Feed
+from common.csv_files.encoding import canonical_encoding
+from common.csv_files.feed_format import Dialect, FeedFormat, Source
+from common.csv_files.time_format import check_time_format
+from common.errors import ConfigError
+from common.spark.times import known_zone
+
+_FEEDS = {feed.name: feed for feed in (TRANSACTIONS, CUSTOMERS_FEED)}
+_REASONS = {
+    "extra_forbidden": "there is no such key",
+    "bool_type": "write true or false",
+    "string_type": "write text; a number or a date needs quotes",
+}
+
+
+@dataclass(frozen=True)
+class Description:
+    """One described feed: where its files are (None where that is said elsewhere), and how they are read."""
+
+    path: str | None
+    format: FeedFormat
+
+
+def _one_character(value: str) -> str:
+    if len(value) != 1 or not value.isascii() or value in "\r\n\0" or value.isalnum():
+        raise ValueError("write one character, such as ';' or '\\t', no letter or digit")
+    return value
+
+
+def _names_as_list(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+def _source(value: object) -> object:
+    return {"header": value} if isinstance(value, (str, list)) else value
+
+
+_Character = Annotated[str, AfterValidator(_one_character)]
+_Names = Annotated[list[Annotated[str, Field(min_length=1)]], BeforeValidator(_names_as_list), Field(min_length=1)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class _Dialect(_Part):
+    """The keys of Frictionless, in its spelling."""
+
+    model_config = ConfigDict(alias_generator=to_camel)
+
+    delimiter: _Character = ","
+    quote_char: _Character | Literal[""] = '"'
+    escape_char: _Character | None = None
+    skip_initial_space: bool = False
+    comment_rows: list[Annotated[int, Field(ge=1, le=100)]] = []
+    encoding: Annotated[str, AfterValidator(canonical_encoding)] | None = None
+    decimal_char: Literal[".", ","] = "."
+    group_char: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    missing_values: list[str] = []
+
+    @model_validator(mode="after")
+    def _tells_characters_apart(self) -> _Dialect:
+        structural = [char for char in (self.delimiter, self.quote_char, self.escape_char) if char]
+        if self.escape_char == self.quote_char:
+            structural.pop()
+        if len(set(structural)) < len(structural):
+            raise ValueError("delimiter, quoteChar and escapeChar are the same character")
+        if self.decimal_char == self.group_char:
+            raise ValueError("decimalChar and groupChar are the same character")
+        if self.group_char and (self.group_char in "+-" or self.group_char.isalnum()):
+            raise ValueError("groupChar is a sign, a letter or a digit")
+        return self
+
+    def to_dialect(self, encoding: str) -> Dialect:
+        # A quote that is escaped by itself is what every dialect has: a doubled one.
+        escape = None if self.escape_char == self.quote_char else self.escape_char
+        return Dialect(
+            delimiter=self.delimiter,
+            quote_char=self.quote_char or None,
+            escape_char=escape,
+            skip_initial_space=self.skip_initial_space,
+            comment_rows=tuple(sorted(set(self.comment_rows))),
+            encoding=self.encoding or encoding,
+            decimal_char=self.decimal_char,
+            group_char=self.group_char,
+            missing_values=tuple(self.missing_values),
+        )
+
+
+class _Source(_Part):
+    header: _Names | None = None
+    expression: str | None = None
+    format: Annotated[str, AfterValidator(check_time_format)] | None = None
+    round: bool = False
+
+    @model_validator(mode="after")
+    def _has_one_origin(self) -> _Source:
+        if (self.header is None) == (self.expression is None):
+            raise ValueError("write either header or expression")
+        return self
+
+    def to_source(self, place: str) -> Source:
+        return Source(tuple(self.header or ()), self.expression, self.format, self.round, place)
+
+
+class _Feed(_Part):
+    path: str | None = None
+    dialect: _Dialect = _Dialect()
+    time_zone: Annotated[str, AfterValidator(known_zone)] | None = None
+    columns: dict[str, Annotated[_Source, BeforeValidator(_source)]] = {}
+    other_columns: Literal["refuse", "ignore"] = "refuse"
+    returns: Literal["reject", "allow"] = "reject"
+    guests: Literal["reject", "allow"] = "reject"
+    repeated_ids: Literal["reject", "last"] = "reject"
+
+
+class _Feeds(_Part):
+    transactions: _Feed | None = None
+    customers: _Feed | None = None
+
+
+def load_descriptions(path: Path, encoding: str, time_zone: str) -> dict[str, Description]:
+    """The described feeds, by name; `encoding` and `time_zone` count where a description names none. Raises ConfigError
+    naming the line of what is wrong. Relative paths in the file start at its folder.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        root = yaml.compose(text, yaml.SafeLoader)
+        content = yaml.safe_load(text)
+    except OSError as error:
+        raise ConfigError(f"Cannot read the description of the feeds {path}: {error.strerror}.") from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path} is not valid YAML in UTF-8: {error}") from error
+    _refuse_repeated_keys(path, root)
+    try:
+        feeds = _Feeds.model_validate(content or {})
+    except ValidationError as error:
+        first = error.errors()[0]
+        # A column's value may be written in several ways, which pydantic puts among the keys.
+        keys = [key for key in first["loc"] if not str(key).startswith(("function-", "constrained-", "list["))]
+        reason = _REASONS.get(first["type"], first["msg"].removeprefix("Value error, "))
+        raise ConfigError(f"{_place(path, root, keys)}: {reason}.") from error
+    found = {"transactions": feeds.transactions, "customers": feeds.customers}
+    return {
+        name: _description(path, root, _FEEDS[name], feed, encoding, time_zone)
+        for name, feed in found.items()
+        if feed is not None
+    }
+
+
+def _description(path: Path, root: Any, feed: Feed, said: _Feed, encoding: str, time_zone: str) -> Description:
+    keys = [feed.name, "columns"]
+    for name in said.columns:
+        if name not in feed.column_names:
+            known = ", ".join(feed.column_names)
+            raise ConfigError(f"{_place(path, root, [*keys, name])}: {feed.name} have no such column; known: {known}.")
+    lacking = [column.name for column in feed.columns if column.name not in said.columns and not column.nullable]
+    if said.columns and lacking:
+        raise ConfigError(f"{_place(path, root, keys)}: says nothing of {', '.join(lacking)}.")
+    for name, source in said.columns.items():
+        type_ = next(column.type for column in feed.columns if column.name == name)
+        if source.format and type_ != "timestamp":
+            raise ConfigError(f"{_place(path, root, [*keys, name, 'format'])}: {name} is no time.")
+        if source.round and not type_.startswith("decimal"):
+            raise ConfigError(f"{_place(path, root, [*keys, name, 'round'])}: {name} has no decimals.")
+    files = said.path if said.path is None or "://" in said.path else str(path.parent.absolute() / said.path)
+    return Description(
+        path=files,
+        format=FeedFormat(
+            dialect=said.dialect.to_dialect(encoding),
+            time_zone=said.time_zone or time_zone,
+            columns={
+                name: source.to_source(_place(path, root, [*keys, name])) for name, source in said.columns.items()
+            },
+            ignores_other_columns=said.other_columns == "ignore",
+            allows_returns=said.returns == "allow",
+            allows_guests=said.guests == "allow",
+            last_counts=said.repeated_ids == "last",
+        ),
+    )
+
+
+def _place(path: Path, root: Any, keys: Sequence[str | int]) -> str:
+    """Where a key stands in the file, as far as it is there: file, line and the keys that lead to it."""
+    node, line = root, 1
+    for key in keys:
+        for name, value in node.value if isinstance(node, yaml.MappingNode) else ():
+            if name.value == str(key):
+                node, line = value, name.start_mark.line + 1
+                break
+    return f"{path}, line {line}: {'.'.join(str(key) for key in keys)}" if keys else str(path)
+
+
+def _refuse_repeated_keys(path: Path, root: Any) -> None:
+    for node in _mappings(root):
+        seen: set[str] = set()
+        for name, _ in node.value:
+            if name.value in seen:
+                raise ConfigError(f"{path}, line {name.start_mark.line + 1}: {name.value} stands there twice.")
+            seen.add(name.value)
+
+
+def _mappings(node: Any) -> Iterator[Any]:
+    if isinstance(node, yaml.MappingNode):
+        yield node
+        for _, value in node.value:
+            yield from _mappings(value)
+    elif isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            yield from _mappings(value)
