@@ -135,7 +135,7 @@ def _reasons_of_sale(row: dict[str, str]) -> list[str]:
     reasons = [f"{name.lower()}_is_present" for name, text in row.items() if not text]
     if row["QUANTITY"] and not _is_whole(row["QUANTITY"]):
         reasons.append("quantity_is_a_whole_number")
-    elif row["QUANTITY"] and int(row["QUANTITY"]) <= 0:
+    elif row["QUANTITY"] and int(Decimal(row["QUANTITY"])) <= 0:
         reasons.append("quantity_is_positive")
     if row["PRICE"] and not re.fullmatch(r"[+-]?\d+(\.\d{1,2}0*)?", row["PRICE"]):
         reasons.append("price_is_an_amount_of_money")
@@ -148,7 +148,7 @@ def _reasons_of_sale(row: dict[str, str]) -> list[str]:
 
 def _sale(row: dict[str, str]) -> Values:
     time = _instant(row["TRANSACTION_DATE"])
-    return row["CUSTOMER_ID"], row["PRODUCT_ID"], int(row["QUANTITY"]), Decimal(row["PRICE"]), time
+    return row["CUSTOMER_ID"], row["PRODUCT_ID"], int(Decimal(row["QUANTITY"])), Decimal(row["PRICE"]), time
 
 
 def _reasons_of_customer(row: dict[str, str]) -> list[str]:
@@ -165,7 +165,7 @@ def _customer(row: dict[str, str]) -> Values:
 
 
 def _is_whole(text: str) -> bool:
-    return re.fullmatch(r"[+-]?[0-9]+", text) is not None
+    return re.fullmatch(r"[+-]?[0-9]+(\.0*)?", text) is not None
 
 
 def _instant(text: str) -> datetime | None:
