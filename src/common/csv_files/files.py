@@ -13,10 +13,14 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from common.csv_files.archives import not_packed
 from common.errors import ConfigError, DataRefusedError, SalesLakehouseError
 from common.spark.failures import SPARK_ERRORS, damaged_file
 from common.spark.paths import plain_path
 from common.spark.times import instant_of
+
+# So many say what a file is.
+_FIRST_BYTES = 300
 
 
 @dataclass(frozen=True)
@@ -84,19 +88,27 @@ def unreadable(path: str) -> SalesLakehouseError:
     """Why a file that Spark cannot read cannot be read; of one on the local disk, as a look at it shows."""
     if "://" in path:
         return DataRefusedError(
-            f"{path} cannot be read to its end: it is damaged, not complete or not permitted, or its name has a colon, "
-            "which Hadoop cannot read. Deliver it again."
+            f"{path} cannot be read to its end: it is damaged, not complete or not permitted, or it is not packed "
+            "as its name says, or its name has a colon, which Hadoop cannot read. Deliver it again."
         )
     try:
-        with open(path, "rb"):
-            pass
+        first = first_bytes(path)
     except FileNotFoundError:
         return DataRefusedError(f"{path} is missing: it was there when the run began. Run again when it is complete.")
     except PermissionError:
         return ConfigError(f"{path} cannot be read: no permission. Let the user who runs this read it.")
     if ":" in path:
         return DataRefusedError(f"{path} has a colon in its name, which Hadoop cannot read: rename it.")
-    return DataRefusedError(f"{path} cannot be read to its end: it is damaged or not complete. Deliver it again.")
+    whole = f"{path} cannot be read to its end: it is damaged or not complete. Deliver it again."
+    return DataRefusedError(not_packed(path, first) or whole)
+
+
+def first_bytes(path: str) -> bytes | None:
+    """How a file on the local disk begins; None where it is elsewhere."""
+    if "://" in path:
+        return None
+    with open(path, "rb") as file:
+        return file.read(_FIRST_BYTES)
 
 
 def read_text(spark: SparkSession, files: list[InputFile]) -> DataFrame:

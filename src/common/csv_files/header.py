@@ -12,8 +12,9 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from common.contract import Feed
+from common.csv_files.archives import not_packed, not_plain, not_utf8_text
 from common.csv_files.feed_format import USUAL_DIALECT, USUAL_FORMAT, Dialect, FeedFormat, Source
-from common.csv_files.files import InputFile, read_text
+from common.csv_files.files import InputFile, first_bytes, read_text
 from common.errors import DataRefusedError
 
 _LONGEST_HEADER = 10_000
@@ -89,16 +90,17 @@ def read_headers(
 def _read_header(spark: SparkSession, file: InputFile, feed: Feed, format_: FeedFormat) -> Header:
     row = format_.dialect.header_row
     first = read_text(spark, [file]).select(F.col("value").cast("binary").alias("line")).head(row)
-    if len(first) < row:
-        missing = "no line" if row == 1 else f"{len(first)} lines, and the header is in line {row}"
-        raise DataRefusedError(f"{file.path} holds {missing}: a {feed.name} file starts with {_header_of(feed)}.")
     lines = [bytes(found["line"]) for found in first]
-    if lines[0].startswith((b"\x1f\x8b", b"PK\x03\x04", b"BZh")):
-        raise DataRefusedError(f"{file.path} is compressed, which its name does not say: rename it to end in .gz.")
-    if lines[0].startswith((b"\xff\xfe", b"\xfe\xff")) or b"\x00" in lines[0]:
-        raise DataRefusedError(
-            f"{file.path} is not in UTF-8 but looks like UTF-16: convert it with iconv -f UTF-16 -t UTF-8."
-        )
+    # Spark finds no line in a file that is called .bz2 and is no such file.
+    problem = (
+        not_plain(file.path, lines[0], is_unpacked=True) if lines else not_packed(file.path, first_bytes(file.path))
+    )
+    problem = problem or next((found for line in lines if (found := not_utf8_text(file.path, line))), None)
+    if not problem and len(lines) < row:
+        missing = "no line" if row == 1 else f"{len(lines)} lines, and the header is in line {row}"
+        problem = f"{file.path} holds {missing}: a {feed.name} file starts with {_header_of(feed)}."
+    if problem:
+        raise DataRefusedError(problem)
     *above, line = [line.decode("iso-8859-1") for line in lines]
     place = f"{file.path}, line {row}"
     if len(line) > _LONGEST_HEADER:

@@ -21,10 +21,14 @@ class LoadSettings(ReadingSettings, DryRunSettings):
     example = "--transactions 'sales/*.csv' --customers customers.csv --lake lake"
 
     transactions: Annotated[
-        Place | None, Field(description="file, folder or glob of sales, plain or .gz"), Shown("PATH", "input")
+        Place | None,
+        Field(description="file, folder or glob of sales, plain, .gz, .bz2 or .zst"),
+        Shown("PATH", "input"),
     ] = None
     customers: Annotated[
-        Place | None, Field(description="file, folder or glob of customers, plain or .gz"), Shown("PATH", "input")
+        Place | None,
+        Field(description="file, folder or glob of customers, plain, .gz, .bz2 or .zst"),
+        Shown("PATH", "input"),
     ] = None
     reload: Annotated[
         bool, Field(description="load all the files, those that were loaded before too"), Shown(group="input")

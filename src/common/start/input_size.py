@@ -45,7 +45,7 @@ def bytes_to_read(settings: LoadSettings) -> int | None:
     for file in (file for path in paths for file in _files(path)):
         found = file.stat()
         if found.st_mtime >= since:
-            total += found.st_size * (_UNPACKED if file.suffix == ".gz" else 1)
+            total += found.st_size * (_UNPACKED if file.suffix in (".gz", ".bz2", ".zst") else 1)
     return total
 
 
