@@ -57,6 +57,7 @@ class LoadSales(LakeRun[LoadSettings]):
         )
         return ", ".join(
             f"{batch.rows_read:,} {batch.feed.name} in {counted(len(batch.files), 'file')}, {batch.skipped:,} skipped"
+            + (f", {len(batch.left_out):,} left out" if batch.left_out else "")
             for batch in self.batches
             if batch.feed.name in self.settings.paths
         )
@@ -73,6 +74,7 @@ class LoadSales(LakeRun[LoadSettings]):
             self.rules,
             self.settings.format_of(feed.name),
             skip_loaded=not self.settings.reload,
+            follow_links=self.settings.follow_links,
         )
         self.cleanup.callback(batch.unpersist)
         return batch

@@ -42,7 +42,7 @@ class ReleaseRejected(LakeRun[ReleaseSettings]):
         yield Step("Record the run", self.record)
 
     def read(self) -> str:
-        corrections = read_corrections(self.lake, self.settings.corrections)
+        corrections = read_corrections(self.lake, self.settings.corrections, follow_links=self.settings.follow_links)
         known = [self.lake.read(CUSTOMERS, self.lake.version(CUSTOMERS))]
         self.customers = self._read_feed(CUSTOMERS_FEED, CUSTOMERS, corrections, known)
         self.sales = self._read_feed(TRANSACTIONS, SALES, corrections, [*known, self.customers.decision.changes])

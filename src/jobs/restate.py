@@ -10,6 +10,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from common.contract import CUSTOMERS, SALES, TABLES, TRANSACTIONS
+from common.csv_files.listing import SECOND_NAME, WHY_LEFT_OUT
 from common.errors import DataRefusedError
 from common.ingest.batch import ROW, Batch, check_unchanged, read_feed
 from common.ingest.changes import (
@@ -62,9 +63,17 @@ class Restate(LakeRun[RestateSettings]):
         """
         path = str(self.settings.from_files)
         batch = read_feed(
-            self.lake, TRANSACTIONS, SALES, path, self.rules, self.settings.format_of("transactions"), skip_loaded=False
+            self.lake,
+            TRANSACTIONS,
+            SALES,
+            path,
+            self.rules,
+            self.settings.format_of(TRANSACTIONS.name),
+            skip_loaded=False,
+            follow_links=self.settings.follow_links,
         )
         self.cleanup.callback(batch.unpersist)
+        self._check_all_is_read(batch)
         customers = self.lake.read(CUSTOMERS, self.lake.version(CUSTOMERS))
         sales = decide(self.lake, batch, SALES, self.lake.version(SALES), self.rules, [customers])
         self.cleanup.callback(sales.unpersist)
@@ -78,6 +87,14 @@ class Restate(LakeRun[RestateSettings]):
         self.report.take_decision(sales, self.rules)
         self.report.removed = {SALES.name: self.removed.count()}
         return f"{counted(sales.ledger.rows_read, 'row')}, {self.report.removed[SALES.name]:,} to be removed"
+
+    def _check_all_is_read(self, batch: Batch) -> None:
+        for left_out in batch.left_out:
+            if left_out.reason != SECOND_NAME:
+                raise DataRefusedError(
+                    f"{left_out.path} would be left out ({WHY_LEFT_OUT[left_out.reason]}), and the range would lose "
+                    "the sales that it stands for. No table was changed."
+                )
 
     def _accepted(self, sales: Decision, batch: Batch) -> DataFrame:
         """The rows of the files, all of which have to be good and of the range."""

@@ -16,8 +16,8 @@ from pyspark.sql import functions as F
 
 from common.contract import CUSTOMERS, CUSTOMERS_FEED, SALES, TRANSACTIONS, Feed
 from common.csv_files.feed_format import FeedFormat
-from common.csv_files.files import list_files
 from common.csv_files.header import read_headers
+from common.csv_files.listing import list_files
 from common.errors import DataRefusedError
 from common.ingest.batch import read_feed
 from common.ingest.rejected import rejected_rows
@@ -231,7 +231,7 @@ def _fails(bench: Workbench, folder: Path, file: FuzzedFile) -> bool:
 def _check_refused(bench: Workbench, seed: int, file: FuzzedFile) -> list[str]:
     path = bench.file(bench.folder / file.name, file.stored)
     try:
-        read_headers(bench.spark, list_files(bench.spark, str(path)), file.feed)
+        read_headers(bench.spark, list_files(bench.spark, str(path)).files, file.feed)
         refusal = "none"
     except DataRefusedError as error:
         refusal = str(error)

@@ -257,7 +257,6 @@ def test_bytes_that_the_encoding_does_not_have_are_found(bench: Workbench, line:
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"", "is empty"),
         (b"\n" + CUSTOMERS_HEADER.encode(), "is the header missing"),
         (b"[" + b"x" * 200_000 + b"]", "this is no header"),
         (b"CUSTOMER_ID,NAME,AGE\n", "the header lacks the column COUNTRY"),

@@ -1,4 +1,4 @@
-"""Which files there are to read, in order of arrival, and their lines as Spark reads text."""
+"""The files of a feed, their lines as Spark reads text, and why one cannot be read."""
 
 from __future__ import annotations
 
@@ -7,17 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from urllib.parse import unquote
 
-from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 
 from common.csv_files.archives import not_packed
 from common.errors import ConfigError, DataRefusedError, SalesLakehouseError
 from common.spark.failures import SPARK_ERRORS, damaged_file
-from common.spark.paths import plain_path
-from common.spark.times import instant_of
 
 # So many say what a file is.
 _FIRST_BYTES = 300
@@ -25,51 +20,14 @@ _FIRST_BYTES = 300
 
 @dataclass(frozen=True)
 class InputFile:
-    """One file to read. `order` counts the files of the feed by arrival: modification time, then name."""
+    """One file to read. `order` counts the files of the feed by arrival: modification time, then name,
+    as people count: 9 comes before 10."""
 
     order: int
     path: str
     uri: str
     size: int
     modified_at: datetime
-
-
-def list_files(spark: SparkSession, path: str) -> list[InputFile]:
-    """The files that a path, folder (with its sub-folders) or glob stands for, in order of arrival.
-
-    Names that start with `_` or `.` are left out, as everywhere in Spark. Raises ConfigError where nothing is at the
-    path, or where the path itself has such a name. A folder without files is allowed.
-    """
-    reader = spark.read.format("binaryFile").option("recursiveFileLookup", "true")
-    try:
-        found = reader.load(path)
-        all_paths = {plain_path(unquote(uri)) for uri in found.inputFiles()}
-        listed = found.select(
-            "path",
-            F.col("length").alias("size"),
-            F.col("_metadata.file_path").alias("uri"),
-            F.unix_micros("modificationTime").alias("modified_micros"),
-        ).collect()
-    except AnalysisException as error:
-        if error.getCondition() == "PATH_NOT_FOUND":
-            raise ConfigError(f"There is no file at {path}.") from error
-        raise
-    # Spark lists a file without a byte, and reads it as if it were not there.
-    for empty in sorted(all_paths - {plain_path(row["path"]) for row in listed}):
-        raise DataRefusedError(f"{empty} is empty: even a file without rows has a header.")
-    if not listed and path.rstrip("/").rpartition("/")[2].startswith(("_", ".")):
-        raise ConfigError(f"{path} starts with _ or . and is left out, as everywhere in Spark: rename it.")
-    in_order = sorted(listed, key=lambda row: (row["modified_micros"], row["path"]))
-    return [
-        InputFile(
-            order=order,
-            path=plain_path(row["path"]),
-            uri=row["uri"],
-            size=row["size"],
-            modified_at=instant_of(row["modified_micros"]),
-        )
-        for order, row in enumerate(in_order)
-    ]
 
 
 @contextmanager

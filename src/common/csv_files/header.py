@@ -20,6 +20,7 @@ from common.errors import DataRefusedError
 _LONGEST_HEADER = 10_000
 _OTHER_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 _DESCRIBE = "describe_feed writes a description of such files (docs/guides/describe-a-feed.md)"
+_BYTES_OF_EMPTY_BZ2 = 14
 
 
 @dataclass(frozen=True)
@@ -82,25 +83,26 @@ def names_in(line: str, dialect: Dialect = USUAL_DIALECT) -> tuple[str, ...]:
 def read_headers(
     spark: SparkSession, files: list[InputFile], feed: Feed, format_: FeedFormat = USUAL_FORMAT
 ) -> dict[int, Header]:
-    """The header of each file, by the file's order; raises DataRefusedError naming the file and the column."""
+    """The header of each file, by the file's order; none of one that unpacks to nothing. Raises DataRefusedError
+    naming the file and the column.
+    """
     with ThreadPoolExecutor(max_workers=4) as pool:
-        return dict(pool.map(lambda file: (file.order, _read_header(spark, file, feed, format_)), files))
+        headers = pool.map(lambda file: (file.order, _read_header(spark, file, feed, format_)), files)
+        return {order: header for order, header in headers if header is not None}
 
 
-def _read_header(spark: SparkSession, file: InputFile, feed: Feed, format_: FeedFormat) -> Header:
+def _read_header(spark: SparkSession, file: InputFile, feed: Feed, format_: FeedFormat) -> Header | None:
     row = format_.dialect.header_row
     first = read_text(spark, [file]).select(F.col("value").cast("binary").alias("line")).head(row)
     lines = [bytes(found["line"]) for found in first]
-    # Spark finds no line in a file that is called .bz2 and is no such file.
-    problem = (
-        not_plain(file.path, lines[0], is_unpacked=True) if lines else not_packed(file.path, first_bytes(file.path))
-    )
-    problem = problem or next((found for line in lines if (found := not_utf8_text(file.path, line))), None)
-    if not problem and len(lines) < row:
-        missing = "no line" if row == 1 else f"{len(lines)} lines, and the header is in line {row}"
-        problem = f"{file.path} holds {missing}: a {feed.name} file starts with {_header_of(feed)}."
+    problem = _problem_of(file, lines)
+    if not problem and 0 < len(lines) < row:
+        found = "1 line" if len(lines) == 1 else f"{len(lines)} lines"
+        problem = f"{file.path} holds {found}, and the header is in line {row} by the description of {feed.name}."
     if problem:
         raise DataRefusedError(problem)
+    if not lines:
+        return None
     *above, line = [line.decode("iso-8859-1") for line in lines]
     place = f"{file.path}, line {row}"
     if len(line) > _LONGEST_HEADER:
@@ -113,6 +115,18 @@ def _read_header(spark: SparkSession, file: InputFile, feed: Feed, format_: Feed
     header = Header(line, names, tuple(above), file.order, file.path.rpartition("/")[2])
     _check_header(header, place, feed, format_)
     return header
+
+
+def _problem_of(file: InputFile, lines: Sequence[bytes]) -> str | None:
+    """Why a file cannot be read that begins with these lines, as Spark reads them."""
+    if lines:
+        problem = not_plain(file.path, lines[0], is_unpacked=True)
+        return problem or next((found for line in lines if (found := not_utf8_text(file.path, line))), None)
+    # Spark finds no line in a file that is called .bz2 and is no such file.
+    problem = not_packed(file.path, first_bytes(file.path))
+    if problem is None and file.path.lower().endswith(".bz2") and file.size > _BYTES_OF_EMPTY_BZ2:
+        return f"{file.path} cannot be unpacked: it is damaged, or no .bz2 file. Deliver it again."
+    return problem
 
 
 def _check_header(header: Header, place: str, feed: Feed, format_: FeedFormat) -> None:

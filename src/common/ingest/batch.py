@@ -6,7 +6,7 @@ Every row read is accepted or rejected here. What becomes of the accepted ones i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -16,9 +16,10 @@ from common.csv_files import records
 from common.csv_files.encoding import decoded
 from common.csv_files.expressions import needs_line_numbers
 from common.csv_files.feed_format import USUAL_FORMAT, FeedFormat
-from common.csv_files.files import InputFile, damaged_files_refused, list_files
+from common.csv_files.files import InputFile, damaged_files_refused
 from common.csv_files.grammar import Grammar
 from common.csv_files.header import Header, read_headers
+from common.csv_files.listing import LeftOut, list_files
 from common.errors import DataRefusedError
 from common.ingest.block_summary import BlockSummary, fingerprints_of, line_hashes, summarize
 from common.ingest.forgotten import hashes_of_forgotten, is_about
@@ -29,6 +30,7 @@ from common.lake.lake import Lake
 from common.spark.driver_rows import no_rows
 from common.spark.failures import SPARK_ERRORS
 from common.spark.session import keep, unpersist
+from common.words import shown
 
 # Where a row stands: what identifies it within the files of a feed.
 ROW = ("file", "block", "position")
@@ -41,7 +43,8 @@ REDACTED = "(forgotten)"
 
 @dataclass(frozen=True)
 class Batch:
-    """A feed that was read and checked: `files`, of all that were `listed`; the others were loaded before.
+    """A feed that was read and checked: `files`, of all that were `listed`; the others were loaded before. Those that
+    were `left_out` stand under the path, too.
 
     `rows` holds one row per line, with `raw_line` where it is rejected, and has no columns to speak of where there are
     no files; `kept` are the frames of them that Spark keeps until `unpersist` is called. `raw_lines` has every line,
@@ -59,6 +62,7 @@ class Batch:
     kept: list[DataFrame]
     blocks: list[BlockSummary]
     format: FeedFormat = USUAL_FORMAT
+    left_out: list[LeftOut] = field(default_factory=list)
 
     @property
     def skipped(self) -> int:
@@ -91,10 +95,10 @@ class Batch:
         for block in sorted(self.blocks, key=lambda b: (b.file, b.block)):
             for rule, (rows, position) in block.broken.items():
                 line = self._line(bases, block, position)
-                place = f"{self.path(block.file)}, line {line}"
+                place = f"{shown(self.path(block.file))}, line {line}"
                 header = self.headers[block.file]
                 if rule == HEADER_RULE and line <= header.row:
-                    rows, place = rows - len(header.lines), self.path(block.file)
+                    rows, place = rows - len(header.lines), shown(self.path(block.file))
                 if rows == 0:
                     continue
                 before = counts.get(rule)
@@ -106,7 +110,7 @@ class Batch:
         found = next((b for b in self.blocks if (b.file, b.block) == (file, block)), None)
         if found is None:
             raise DataRefusedError(f"{self.path(file)} was cut into other parts when it was read again: run again.")
-        return f"{self.path(file)}, line {self._line(self.line_bases(), found, position)}"
+        return f"{shown(self.path(file))}, line {self._line(self.line_bases(), found, position)}"
 
     def unpersist(self) -> None:
         """Free what the rows hold in memory and on local disk."""
@@ -139,21 +143,28 @@ def read_feed(
     format_: FeedFormat,
     *,
     skip_loaded: bool,
+    follow_links: bool = False,
 ) -> Batch:
     """Read and check the files of a feed; with `skip_loaded`, those that were not loaded into its table before."""
     spark = lake.spark
     rejecting = names_of(rules.all_of_feed(feed.name), "reject", "fail")
-    listed = list_files(spark, path)
+    found = list_files(spark, path, follow_links=follow_links)
+    listed = found.files
     loaded, files = None, listed
     if skip_loaded and is_as_last_run_left(lake, feed, table, listed):
         files = []
     elif skip_loaded:
         loaded = loaded_files(lake, feed, table)
         files = not_loaded(loaded, listed)
+    headers: dict[int, Header] = {}
+    if files:
+        with damaged_files_refused():
+            headers = read_headers(spark, files, feed, format_)
+        found.leave_out_empty({file.order for file in files} - headers.keys())
+        listed, files = found.files, [file for file in files if file.order in headers]
     if not files:
-        return no_batch(spark, feed, rejecting, listed)
+        return replace(no_batch(spark, feed, rejecting, listed), left_out=found.left_out)
     with damaged_files_refused():
-        headers = read_headers(spark, files, feed, format_)
         lines = records.read_lines(spark, files)
         if needs_line_numbers(format_):
             lines = records.with_line_numbers(lines)
@@ -197,6 +208,7 @@ def read_feed(
         kept=kept,
         blocks=[block for block in blocks if block.file not in known],
         format=format_,
+        left_out=found.left_out,
     )
 
 
@@ -210,7 +222,7 @@ def check_unchanged(spark: SparkSession, path: str, batch: Batch) -> None:
     """Raise DataRefusedError where a file that was read is another one by now."""
     if not batch.files:
         return
-    now = {file.path: (file.size, file.modified_at) for file in list_files(spark, path)}
+    now = {file.path: (file.size, file.modified_at) for file in list_files(spark, path, follow_links=True).files}
     for file in batch.files:
         if now.get(file.path) != (file.size, file.modified_at):
             raise DataRefusedError(f"{file.path} changed while it was read: run again when it is complete.")

@@ -10,8 +10,9 @@ from pyspark.sql import functions as F
 from common.contract import REJECTED, Column, Feed, Table
 from common.csv_files import records
 from common.csv_files.feed_format import USUAL_FORMAT, FeedFormat
-from common.csv_files.files import InputFile, list_files
+from common.csv_files.files import InputFile
 from common.csv_files.header import Header, names_in, read_headers
+from common.csv_files.listing import list_files
 from common.errors import DataRefusedError
 from common.ingest.batch import FORGOTTEN_RULE, REDACTED, ROW, Batch, checked
 from common.ingest.block_summary import BlockSummary, summarize
@@ -66,12 +67,15 @@ class Reread:
     superseded: int
 
 
-def read_corrections(lake: Lake, path: str | None) -> DataFrame:
+def read_corrections(lake: Lake, path: str | None, *, follow_links: bool = False) -> DataFrame:
     """Corrected lines by rejected_id; raises DataRefusedError where the file is not clear or names an unknown row."""
     if path is None:
         return no_rows(lake.spark, "rejected_id string, corrected_line string")
-    files = list_files(lake.spark, path)
+    files = list_files(lake.spark, path, follow_links=follow_links).files
     headers = read_headers(lake.spark, files, CORRECTIONS)
+    files = [file for file in files if file.order in headers]
+    if not files:
+        raise DataRefusedError(f"{path} holds no line: a file of corrections starts with REJECTED_ID,CORRECTED_LINE.")
     rows = records.parse(records.read_lines(lake.spark, files), headers, CORRECTIONS, USUAL_FORMAT)
     rows = rows.where(~F.col("is_blank") & ~F.col("is_header"))
     rejected = lake.read(REJECTED, lake.version(REJECTED)).select(F.col("rejected_id").alias("known_id"))

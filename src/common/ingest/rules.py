@@ -88,7 +88,7 @@ def load_rules(path: Path) -> QualityRules:
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path} is not in UTF-8.") from error
     except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not valid YAML: {error}") from error
+        raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"

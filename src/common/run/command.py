@@ -19,6 +19,7 @@ from common.run.shared_settings import TRACEBACK_VARIABLE
 from common.run.signals import Signals
 from common.spark.failures import condition_of, damaged_file, refusal_of
 from common.spark.session import cancel_all_jobs
+from common.words import shown
 
 # Names a file by which spark-submit.sh knows that a run did its work.
 _MARK_OF_DONE = "MARK_OF_DONE"
@@ -90,7 +91,7 @@ def _explained(job: str, error: Exception) -> int:
     damaged = damaged_file(error)
     if damaged:
         print(
-            f"{job}: {damaged} cannot be read: it is missing, damaged or not permitted. Bring it back from a "
+            f"{job}: {shown(damaged)} cannot be read: it is missing, damaged or not permitted. Bring it back from a "
             "backup; docs/explanation/design.md says what to do without one.",
             file=sys.stderr,
         )
@@ -105,5 +106,5 @@ def _explained(job: str, error: Exception) -> int:
 
 def _failed(job: str, error: SalesLakehouseError) -> int:
     if not error.is_in_report:
-        print(f"{job}: {error}", file=sys.stderr)
+        print(f"{job}: {shown(str(error))}", file=sys.stderr)
     return error.exit_code

@@ -87,7 +87,7 @@ def _refuse_unknown_keys(path: Path, known: Iterable[str]) -> None:
     try:
         content = yaml.safe_load(path.read_bytes()) or {}
     except (yaml.YAMLError, OSError, ValueError) as error:
-        raise ConfigError(f"{path} is no YAML file of keys and values: {error}") from error
+        raise ConfigError(f"{path} is no YAML file of keys and values: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path} is no YAML file of keys and values.")
     for key in content:

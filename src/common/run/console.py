@@ -17,7 +17,7 @@ from rich.table import Table as RichTable
 
 from common.marts.plan import Plan
 from common.spark.times import json_value
-from common.words import counted
+from common.words import counted, shown
 
 # Raised when a property of a report is taken away, or means something else; see report_schema.py.
 SCHEMA_VERSION = 1
@@ -100,7 +100,9 @@ class Console:
     def say(self, line: str) -> None:
         """Print a line: broken between words in a terminal, and as it is in a log."""
         is_terminal = self._console.is_terminal
-        self._console.print(line, markup=False, soft_wrap=not is_terminal, overflow="ignore" if is_terminal else None)
+        self._console.print(
+            shown(line), markup=False, soft_wrap=not is_terminal, overflow="ignore" if is_terminal else None
+        )
 
     def finish(self, report: Report) -> None:
         """Print the report: a table for a person; or one JSON object on standard output, its times ISO 8601 in UTC,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from rich.table import Table as RichTable
 
 from common.contract import AGGREGATE, Table
+from common.csv_files.listing import WHY_LEFT_OUT, LeftOut
 from common.ingest.changes import Decision
 from common.ingest.ledger import FeedLedger, RuleCount
 from common.ingest.rules import QualityRules, advice_on, names_of
@@ -18,6 +19,10 @@ from common.marts.mart import Refreshed
 from common.marts.plan import Plan
 from common.run.console import plan_lines
 from common.words import counted
+
+# Of the files that were left out for one reason, the report names so many, and a terminal shows so many.
+_LEFT_OUT_NAMED = 100
+_LEFT_OUT_PRINTED = 5
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,24 @@ class TableVersions:
     place: str
     version_read: int | None
     version_written: int | None
+
+
+@dataclass(frozen=True)
+class LeftOutFile:
+    """A file that was not read. `other` is the file that it is a link to, or repeats; None where it is by itself."""
+
+    file: str
+    other: str | None
+
+
+@dataclass(frozen=True)
+class LeftOutFiles:
+    """How many files of a feed were left out for one reason, and up to a hundred of them."""
+
+    feed: str
+    reason: str
+    files: int
+    first: list[LeftOutFile]
 
 
 @dataclass
@@ -41,6 +64,7 @@ class RunReport:
     settings_hash: str
     finished_at: datetime | None = None
     feeds: list[FeedLedger] = field(default_factory=list)
+    left_out: list[LeftOutFiles] = field(default_factory=list)
     rejected_by_reason: dict[str, RuleCount] = field(default_factory=dict)
     warnings: dict[str, RuleCount] = field(default_factory=dict)
     moved_sales: int = 0
@@ -59,6 +83,7 @@ class RunReport:
         """Report what became of the rows of a feed."""
         feed = decision.batch.feed.name
         self.feeds.append(decision.ledger)
+        self.left_out += _left_out_of(feed, decision.batch.left_out)
         all_rules = rules.all_of_feed(feed)
         warnings = names_of(all_rules, "warn")
         for rule, count in decision.broken.items():
@@ -133,6 +158,21 @@ class RunReport:
         return _closing_lines(self)
 
 
+def _left_out_of(feed: str, left_out: Sequence[LeftOut]) -> Iterator[LeftOutFiles]:
+    for reason in WHY_LEFT_OUT:
+        files = [LeftOutFile(each.path, each.other) for each in left_out if each.reason == reason]
+        if files:
+            yield LeftOutFiles(feed, reason, len(files), files[:_LEFT_OUT_NAMED])
+
+
+def _left_out_line(left_out: LeftOutFiles) -> str:
+    names = [f"{each.file} -> {each.other}" if each.other else each.file for each in left_out.first[:_LEFT_OUT_PRINTED]]
+    more = left_out.files - len(names)
+    names += [f"and {more:,} more"] if more else []
+    files, why = counted(left_out.files, "file"), WHY_LEFT_OUT[left_out.reason]
+    return f"Left out: {files} of {left_out.feed} ({why}): {', '.join(names)}"
+
+
 def _ledger_table(report: RunReport) -> RichTable | None:
     """One line a count, one column a feed, so that it fits a narrow terminal; None where no row was read."""
     if not any(ledger.rows_read for ledger in report.feeds):
@@ -151,6 +191,7 @@ def _ledger_table(report: RunReport) -> RichTable | None:
 
 
 def _closing_lines(report: RunReport) -> Iterator[str]:
+    yield from map(_left_out_line, report.left_out)
     for heading, counts in (("Rejected", report.rejected_by_reason), ("Warning", report.warnings)):
         for rule, count in counts.items():
             yield f"{heading}: {rule}, first in {count.first_place}{f'. {count.advice}' if count.advice else ''}"

@@ -151,6 +151,11 @@ class ReadingSettings(Settings):
     encoding: Annotated[
         Encoding, Field(description="encoding of the CSV files, such as windows-1252"), Shown("NAME", "input")
     ] = "utf-8"
+    follow_links: Annotated[
+        bool,
+        Field(description="read files that links in a folder or glob lead to, outside of it, too"),
+        Shown(group="input"),
+    ] = False
     quality_rules: Annotated[
         str | None, Field(description="file of quality rules (default: conf/quality.yml)"), Shown("FILE", "checks")
     ] = None
