@@ -20,6 +20,7 @@ from common.marts.registry import gold_tables
 from common.run.arguments import option_of, shown_as
 from common.run.settings import SETTINGS_BY_JOB
 from common.run.shared_settings import PREFIX
+from common.spark.expressions import FUNCTIONS
 from support.project import ROOT
 
 REFERENCE = ROOT / "docs" / "reference"
@@ -83,6 +84,13 @@ _NAMES = (
     ("`is_duplicate`", "an earlier row of this run has the same id and the same values"),
     ("`is_known_customer`", "the customer is in the lake or in this run's customers (transactions only)"),
 )
+
+
+_ABOUT_FUNCTIONS = """\
+These may stand in a rule, as far as the engine has them; others, queries, comments and variables of the session are
+refused. [What a run trusts](../explanation/trust.md#expressions-in-the-configuration) says why. `IN`, `CAST`, `CASE`,
+`INTERVAL` and the rest of the grammar of one expression may stand there too.
+"""
 
 
 def pages() -> dict[str, str]:
@@ -187,6 +195,9 @@ def _rules_page() -> str:
         "## Names that a rule may use",
         _table(("name", "what it is"), _NAMES),
         "The last three are for the rules of rows that are looked at together.",
+        "## Functions",
+        _ABOUT_FUNCTIONS,
+        _names(sorted(FUNCTIONS)),
     )
 
 

@@ -7,12 +7,12 @@ from typing import Annotated, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pyspark.errors import AnalysisException, ParseException
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import BooleanType
 
 from common.errors import ConfigError
+from common.spark.expressions import check_expression, check_types
 from common.spark.failures import SPARK_ERRORS
 
 # Without these the tables would not be what the contract says; they may reject or fail, not be dropped or only warn.
@@ -95,6 +95,10 @@ def load_rules(path: Path) -> QualityRules:
         raise ConfigError(f"{path}: {where}: {first['msg']}.") from error
     for section, names in ESSENTIAL_RULES.items():
         _check_section(path, section, getattr(rules, section), names)
+    for section in QualityRules.model_fields:
+        for rule in getattr(rules, section):
+            for what, sql in _expressions_of(rule).items():
+                check_expression(sql, f"{path}: {section}: {what[0].lower()}{what[1:]}")
     for rule in rules.structure:
         if rule.criticality == "warn":
             raise ConfigError(f"{path}: structure: {rule.name} cannot warn: such a row has no values to keep.")
@@ -118,22 +122,18 @@ def _check_section(path: Path, section: str, rules: list[Rule], essential: tuple
 
 
 def with_broken_rules(rows: DataFrame, column: str, rules: list[Rule]) -> DataFrame:
-    """Add a column with the names of the rules that each row breaks, an array; raises ConfigError for wrong SQL."""
+    """Add a column with the names of the rules that each row breaks, an array; raises ConfigError for wrong SQL, before
+    a row is read.
+    """
     if not rules:
         return rows.withColumn(column, no_rules())
+    expressions = {what: sql for rule in rules for what, sql in _expressions_of(rule).items()}
+    check_types(rows, expressions, BooleanType, "neither true nor false")
     # One SQL text instead of hundreds of Column objects, each of which is a call into the JVM; and names joined and
     # split again, since Spark compiles neither array_compact nor what stands in it.
     cases = [f"CASE WHEN {_broken_sql(rule)} THEN '{rule.name}' END" for rule in rules]
     names = f"nullif(concat_ws(',', {', '.join(cases)}), '')"
-    try:
-        with_names = rows.withColumn(column, F.coalesce(F.expr(f"split({names}, ',')"), no_rules()))
-        # Spark Connect looks at the SQL only when the columns are asked for.
-        _ = with_names.schema
-        return with_names
-    except (AnalysisException, ParseException):
-        for rule in rules:
-            _check_sql(rows, rule)
-        raise
+    return rows.withColumn(column, F.coalesce(F.expr(f"split({names}, ',')"), no_rules()))
 
 
 def advice_on(rules: list[Rule], name: str) -> str | None:
@@ -159,6 +159,12 @@ def is_rejected(rules: list[Rule]) -> Column:
     return F.arrays_overlap("broken_rules", F.array(*[F.lit(name) for name in rejecting]))
 
 
+def _expressions_of(rule: Rule) -> dict[str, str]:
+    """The SQL of a rule, by what it is."""
+    parts = {"check": rule.check, "filter": rule.filter}
+    return {f"The quality rule {rule.name}, its {part}": sql for part, sql in parts.items() if sql is not None}
+
+
 def _broken_sql(rule: Rule) -> str:
     is_broken = f"NOT coalesce(({rule.check}\n), false)"
     return f"({rule.filter}\n) AND {is_broken}" if rule.filter else is_broken
@@ -174,17 +180,3 @@ def check_rules_run(rows: DataFrame, rules: list[Rule]) -> None:
                 f"The quality rule {rule.name} fails on some rows instead of being true or false: "
                 "use try_cast and the like in its check and filter."
             ) from error
-
-
-def _check_sql(rows: DataFrame, rule: Rule) -> None:
-    """Raise ConfigError where a part of the rule is no SQL for these rows, or neither true nor false."""
-    for part, sql in (("check", rule.check), ("filter", rule.filter)):
-        if sql is None:
-            continue
-        try:
-            type_ = rows.select(F.expr(sql)).schema.fields[0].dataType
-        except (AnalysisException, ParseException) as error:
-            reason = str(error).splitlines()[0]
-            raise ConfigError(f"The quality rule {rule.name} has a {part} that is no valid SQL: {reason}") from error
-        if not isinstance(type_, BooleanType):
-            raise ConfigError(f"The quality rule {rule.name} has a {part} that is neither true nor false: {sql}")
