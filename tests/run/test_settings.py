@@ -180,8 +180,8 @@ def test_the_environments_that_come_with_the_project_are_complete(monkeypatch: p
     ("old", "new", "sentence"),
     [
         ("criticality: fail", "criticality: ignore", "structure.0.criticality"),
-        ("name: quantity_is_positive", "name: Quantity!", "transactions.8.name"),
-        ("check: QUANTITY > 0", "chek: QUANTITY > 0", "transactions.8.check"),
+        ("name: quantity_is_positive", "name: Quantity!", "transactions.12.name"),
+        ("check: QUANTITY > 0", "chek: QUANTITY > 0", "transactions.12.check"),
         ("name: quantity_is_positive", "name: price_is_present", "price_is_present stands there twice"),
         ("customers_together:", "customers_apart:", "customers_together"),
     ],

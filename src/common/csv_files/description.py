@@ -19,6 +19,7 @@ from common.csv_files.encoding import canonical_encoding
 from common.csv_files.feed_format import Dialect, FeedFormat, Source
 from common.csv_files.time_format import check_time_format
 from common.errors import ConfigError
+from common.spark.expressions import check_expression
 from common.spark.times import known_zone
 
 _FEEDS = {feed.name: feed for feed in (TRANSACTIONS, CUSTOMERS_FEED)}
@@ -175,6 +176,8 @@ def _description(path: Path, root: Any, feed: Feed, said: _Feed, encoding: str, 
         raise ConfigError(f"{_place(path, root, keys)}: says nothing of {', '.join(lacking)}.")
     for name, source in said.columns.items():
         type_ = next(column.type for column in feed.columns if column.name == name)
+        if source.expression:
+            check_expression(source.expression, _place(path, root, [*keys, name, "expression"]))
         if source.format and type_ != "timestamp":
             raise ConfigError(f"{_place(path, root, [*keys, name, 'format'])}: {name} is no time.")
         if source.round and not type_.startswith("decimal"):

@@ -6,15 +6,14 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 
-from pyspark.errors import AnalysisException, ParseException
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import NumericType, StringType
 
 from common.csv_files import values
 from common.csv_files.feed_format import FeedFormat, Source
-from common.errors import ConfigError
 from common.spark.driver_rows import local_rows
+from common.spark.expressions import check_types
 
 COMPUTED = "_computed"
 _KEPT = "_kept"
@@ -64,17 +63,9 @@ def _wide(
 
 
 def _as_text(wide: DataFrame, source: Source) -> Column:
-    try:
-        expression = F.expr(str(source.expression))
-        type_ = wide.select(expression).schema.fields[0].dataType
-    except (AnalysisException, ParseException) as error:
-        reason = str(error).splitlines()[0]
-        raise ConfigError(
-            f"{source.place}: the expression is no valid SQL for the columns of the file: {reason}"
-        ) from error
-    if not isinstance(type_, (StringType, NumericType)):
-        raise ConfigError(f"{source.place}: the expression has the type {type_.simpleString()}: write one of text.")
-    return expression.cast("string")
+    sql = str(source.expression)
+    check_types(wide, {source.place: sql}, (StringType, NumericType), "this is no text: write an expression that is")
+    return F.expr(f"({sql}\n)").cast("string")
 
 
 def _mentions(source: Source, name: str) -> bool:

@@ -128,7 +128,9 @@ def check_expression(sql: str, what: str) -> None:
         raise ConfigError(f"{what}: {refusal}")
 
 
-def check_types(rows: DataFrame, expressions: Mapping[str, str], wanted: type[DataType], otherwise: str) -> None:
+def check_types(
+    rows: DataFrame, expressions: Mapping[str, str], wanted: type[DataType] | tuple[type[DataType], ...], otherwise: str
+) -> None:
     """Raise ConfigError for the first of the expressions, by what each is, that is no SQL for these rows, names a
     variable of the session, or is not of the wanted type, but what `otherwise` says. Nothing is read.
     """
