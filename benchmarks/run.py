@@ -9,6 +9,7 @@ workers     the same on Spark standalone, with one worker of one core and with t
 hourly      one more hour of sales, some of them late, into a lake of few hours and into one of many
 cold_start  a run with nothing new, and an hourly run, beside a session that does nothing
 customers   one customer changed, and one in a hundred, in a lake of many hours
+described   full_load without a description of the feeds, and with one that says what is so anyway
 checkouts   this checkout and another one, which is set up: a full load, and an hourly run into a lake of few hours
 """
 
@@ -27,6 +28,7 @@ from deltalake import DeltaTable
 
 import data
 from bench import OURS, ROOT, Bench, markdown
+from common.contract import CUSTOMERS_FEED, TRANSACTIONS, Feed
 from support.clusters import standalone
 
 PERFORMANCE = ROOT / "docs" / "explanation" / "performance.md"
@@ -34,7 +36,13 @@ PICTURES = ROOT / "docs" / "explanation" / "pictures"
 EXECUTOR_MEMORY = "4g"
 LITTLE_HEAP = 512 * 2**20
 # How many sales the files of a scenario have, unless it is said.
-ROWS = {"full_load": 2_000_000, "large_load": 20_000_000, "little_heap": 48_000_000, "workers": 20_000_000}
+ROWS = {
+    "full_load": 2_000_000,
+    "large_load": 20_000_000,
+    "little_heap": 48_000_000,
+    "workers": 20_000_000,
+    "described": 2_000_000,
+}
 ROWS_OF_AN_HOUR = 12_000
 # The way that the others are compared with, and more tables.
 Measurement: TypeAlias = tuple[str, list[str]]
@@ -144,6 +152,25 @@ def customers(bench: Bench) -> Measurement:
     return "recompute", [_files_rewritten(bench)]
 
 
+def described(bench: Bench) -> Measurement:
+    sales, people = _feeds(bench)
+    description = bench.folder / "feeds.yml"
+    described = [f"{feed.name}:\n  columns: {{{_own_names(feed)}}}\n" for feed in (TRANSACTIONS, CUSTOMERS_FEED)]
+    description.write_text("".join(described))
+    ways = {"without a description": [], "with a description": [f"--feeds={description}"]}
+    for number in range(bench.options.rounds):
+        for way, options in ways.items() if number % 2 == 0 else reversed(ways.items()):
+            shutil.rmtree(bench.folder / way, ignore_errors=True)
+            bench.ours(way, bench.folder / way, sales, people, options=options)
+    without, with_one = (_sums(bench.folder / way / "customer_aggregated_data") for way in ways)
+    _must_agree("without a description", without, with_one)
+    return "without a description", []
+
+
+def _own_names(feed: Feed) -> str:
+    return ", ".join(f"{name}: {name}" for name in feed.column_names)
+
+
 def checkouts(bench: Bench) -> Measurement:
     options, folder = bench.options, bench.folder
     if options.beside is None:
@@ -249,7 +276,7 @@ def record(bench: Bench, scenario: str, command: str, baseline: str, tables: str
 
 SCENARIOS: dict[str, Callable[[Bench], Measurement]] = {
     scenario.__name__: scenario
-    for scenario in (full_load, large_load, little_heap, workers, hourly, cold_start, customers, checkouts)
+    for scenario in (full_load, large_load, little_heap, workers, hourly, cold_start, customers, described, checkouts)
 }
 
 
