@@ -20,6 +20,7 @@ from common.csv_files.feed_format import Dialect, FeedFormat, Source
 from common.csv_files.time_format import check_time_format
 from common.errors import ConfigError
 from common.spark.expressions import check_expression
+from common.spark.paths import whole_path
 from common.spark.times import known_zone
 
 _FEEDS = {feed.name: feed for feed in (TRANSACTIONS, CUSTOMERS_FEED)}
@@ -27,7 +28,13 @@ _REASONS = {
     "extra_forbidden": "there is no such key",
     "bool_type": "write true or false",
     "string_type": "write text; a number or a date needs quotes",
+    "string_too_short": "is empty",
+    "too_short": "is empty",
+    "list_type": "write a list, such as [NA, NULL]",
+    "dict_type": "write keys, each with a value",
+    "model_type": "write keys, each with a value",
 }
+_EXPECTED = "literal_error"
 
 
 @dataclass(frozen=True)
@@ -39,8 +46,21 @@ class Description:
 
 
 def _one_character(value: str) -> str:
-    if len(value) != 1 or not value.isascii() or value in "\r\n\0" or value.isalnum():
-        raise ValueError("write one character, such as ';' or '\\t', no letter or digit")
+    if len(value) != 1 or not value.isascii() or value in " \r\n\0" or value.isalnum():
+        raise ValueError('write one character, such as ";" or "\\t", no space, letter or digit')
+    return value
+
+
+def _no_tab(value: str) -> str:
+    if value == "\t":
+        raise ValueError("a tab around a value is passed over, and can be no quote or escape")
+    return value
+
+
+def _lines_above(value: object) -> object:
+    numbers = value if isinstance(value, list) else [value]
+    if [*numbers] != list(range(1, len(numbers) + 1)) or len(numbers) > _MOST_LINES_ABOVE:
+        raise ValueError("number the lines above the header from 1 on without a gap, such as [1, 2]")
     return value
 
 
@@ -49,10 +69,16 @@ def _names_as_list(value: object) -> object:
 
 
 def _source(value: object) -> object:
-    return {"header": value} if isinstance(value, (str, list)) else value
+    if isinstance(value, (str, list)):
+        return {"header": value}
+    if not isinstance(value, dict):
+        raise ValueError("write the name of a column of the file, or the keys header or expression")
+    return value
 
 
+_MOST_LINES_ABOVE = 100
 _Character = Annotated[str, AfterValidator(_one_character)]
+_Quote = Annotated[_Character, AfterValidator(_no_tab)]
 _Names = Annotated[list[Annotated[str, Field(min_length=1)]], BeforeValidator(_names_as_list), Field(min_length=1)]
 
 
@@ -66,10 +92,10 @@ class _Dialect(_Part):
     model_config = ConfigDict(alias_generator=to_camel)
 
     delimiter: _Character = ","
-    quote_char: _Character | Literal[""] = '"'
-    escape_char: _Character | None = None
+    quote_char: _Quote | Literal[""] | None = '"'
+    escape_char: _Quote | Literal[""] | None = None
     skip_initial_space: bool = False
-    comment_rows: list[Annotated[int, Field(ge=1, le=100)]] = []
+    comment_rows: Annotated[list[int], BeforeValidator(_lines_above)] = []
     encoding: Annotated[str, AfterValidator(canonical_encoding)] | None = None
     decimal_char: Literal[".", ","] = "."
     group_char: Annotated[str, Field(min_length=1, max_length=1)] | None = None
@@ -78,7 +104,7 @@ class _Dialect(_Part):
     @model_validator(mode="after")
     def _tells_characters_apart(self) -> _Dialect:
         structural = [char for char in (self.delimiter, self.quote_char, self.escape_char) if char]
-        if self.escape_char == self.quote_char:
+        if self.escape_char and self.escape_char == self.quote_char:
             structural.pop()
         if len(set(structural)) < len(structural):
             raise ValueError("delimiter, quoteChar and escapeChar are the same character")
@@ -90,13 +116,13 @@ class _Dialect(_Part):
 
     def to_dialect(self, encoding: str) -> Dialect:
         # A quote that is escaped by itself is what every dialect has: a doubled one.
-        escape = None if self.escape_char == self.quote_char else self.escape_char
+        escape = None if self.escape_char == self.quote_char else self.escape_char or None
         return Dialect(
             delimiter=self.delimiter,
             quote_char=self.quote_char or None,
             escape_char=escape,
             skip_initial_space=self.skip_initial_space,
-            comment_rows=tuple(sorted(set(self.comment_rows))),
+            comment_rows=tuple(self.comment_rows),
             encoding=self.encoding or encoding,
             decimal_char=self.decimal_char,
             group_char=self.group_char,
@@ -121,7 +147,7 @@ class _Source(_Part):
 
 
 class _Feed(_Part):
-    path: str | None = None
+    path: Annotated[str, Field(min_length=1)] | None = None
     dialect: _Dialect = _Dialect()
     time_zone: Annotated[str, AfterValidator(known_zone)] | None = None
     columns: dict[str, Annotated[_Source, BeforeValidator(_source)]] = {}
@@ -140,29 +166,40 @@ def load_descriptions(path: Path, encoding: str, time_zone: str) -> dict[str, De
     """The described feeds, by name; `encoding` and `time_zone` count where a description names none. Raises ConfigError
     naming the line of what is wrong. Relative paths in the file start at its folder.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-        root = yaml.compose(text, yaml.SafeLoader)
-        content = yaml.safe_load(text)
-    except OSError as error:
-        raise ConfigError(f"Cannot read the description of the feeds {path}: {error.strerror}.") from error
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path} is not valid YAML in UTF-8: {error}") from error
-    _refuse_repeated_keys(path, root)
+    root, content = _read_yaml(path)
     try:
         feeds = _Feeds.model_validate(content or {})
     except ValidationError as error:
         first = error.errors()[0]
-        # A column's value may be written in several ways, which pydantic puts among the keys.
-        keys = [key for key in first["loc"] if not str(key).startswith(("function-", "constrained-", "list["))]
         reason = _REASONS.get(first["type"], first["msg"].removeprefix("Value error, "))
-        raise ConfigError(f"{_place(path, root, keys)}: {reason}.") from error
+        if first["type"] == _EXPECTED:
+            reason = f"write {first['ctx']['expected']}"
+        raise ConfigError(f"{_place(path, root, first['loc'])}: {reason}.") from error
     found = {"transactions": feeds.transactions, "customers": feeds.customers}
     return {
         name: _description(path, root, _FEEDS[name], feed, encoding, time_zone)
         for name, feed in found.items()
         if feed is not None
     }
+
+
+def _read_yaml(path: Path) -> tuple[Any, Any]:
+    """The file as YAML's nodes, which know their lines, and as Python's values."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        root = yaml.compose(text, yaml.SafeLoader)
+        content = yaml.safe_load(text)
+        _refuse_repeated_keys(path, root)
+    except OSError as error:
+        raise ConfigError(f"Cannot read the description of the feeds {path}: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not in UTF-8.") from error
+    except yaml.MarkedYAMLError as error:
+        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise ConfigError(f"{path}{line}: this is no valid YAML: {error.problem}.") from error
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ConfigError(f"{path} is no valid YAML file of keys and values.") from error
+    return root, content
 
 
 def _description(path: Path, root: Any, feed: Feed, said: _Feed, encoding: str, time_zone: str) -> Description:
@@ -182,7 +219,12 @@ def _description(path: Path, root: Any, feed: Feed, said: _Feed, encoding: str, 
             raise ConfigError(f"{_place(path, root, [*keys, name, 'format'])}: {name} is no time.")
         if source.round and not type_.startswith("decimal"):
             raise ConfigError(f"{_place(path, root, [*keys, name, 'round'])}: {name} has no decimals.")
-    files = said.path if said.path is None or "://" in said.path else str(path.parent.absolute() / said.path)
+    if said.returns == "allow" and "QUANTITY" not in feed.column_names:
+        raise ConfigError(f"{_place(path, root, [feed.name, 'returns'])}: {feed.name} have no quantities.")
+    try:
+        files = said.path and whole_path(said.path, path.parent)
+    except ValueError as error:
+        raise ConfigError(f"{_place(path, root, [feed.name, 'path'])}: {error}.") from error
     return Description(
         path=files,
         format=FeedFormat(
@@ -200,14 +242,20 @@ def _description(path: Path, root: Any, feed: Feed, said: _Feed, encoding: str, 
 
 
 def _place(path: Path, root: Any, keys: Sequence[str | int]) -> str:
-    """Where a key stands in the file, as far as it is there: file, line and the keys that lead to it."""
-    node, line = root, 1
+    """Where a key stands in the file: file, line and the keys that lead to it. Those that are not there are left out:
+    pydantic names the ways in which a value may be written, too.
+    """
+    node, line, there = root, 0, list[str]()
     for key in keys:
+        if isinstance(node, yaml.SequenceNode) and isinstance(key, int):
+            node = node.value[key]
+            line = node.start_mark.line + 1
         for name, value in node.value if isinstance(node, yaml.MappingNode) else ():
             if name.value == str(key):
                 node, line = value, name.start_mark.line + 1
+                there.append(name.value)
                 break
-    return f"{path}, line {line}: {'.'.join(str(key) for key in keys)}" if keys else str(path)
+    return f"{path}, line {line}: {'.'.join(there)}" if line else str(path)
 
 
 def _refuse_repeated_keys(path: Path, root: Any) -> None:

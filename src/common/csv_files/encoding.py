@@ -18,7 +18,7 @@ def canonical_encoding(name: str) -> str:
     try:
         encoding = codecs.lookup(name).name
     except LookupError as error:
-        raise ValueError(f"{name} is not known; use utf-8, windows-1252, iso-8859-1 or the like.") from error
+        raise ValueError(f"{name} is not known; use utf-8, windows-1252, iso-8859-1 or the like") from error
     if encoding in ("utf-8", "utf-8-sig"):
         return "utf-8"
     if encoding == "ascii":
@@ -33,7 +33,7 @@ def canonical_encoding(name: str) -> str:
     if not (keeps_ascii and is_single_byte):
         raise ValueError(
             f"{name} is not supported: use utf-8 or a single-byte one such as windows-1252, "
-            f"or convert the file first: iconv -f {name} -t UTF-8."
+            f"or convert the file first: iconv -f {name} -t UTF-8"
         )
     return encoding
 

@@ -145,9 +145,12 @@ def _check_header(header: Header, place: str, feed: Feed, format_: FeedFormat) -
                 f"{place}: the header has a column without a name, as where lines end with a delimiter. Write "
                 f"other_columns: ignore in the description of the feed; {_DESCRIBE}."
             )
+        owner = "of which the description of the feed says nothing"
+        if not format_.columns:
+            owner = f"which {feed.name} do not have"
         raise DataRefusedError(
-            f"{place}: the header has the column {name!r}, which {feed.name} do not have; expected {_header_of(feed)} "
-            f"in any order. Where such columns may be passed over, write other_columns: ignore; {_DESCRIBE}."
+            f"{place}: the header has the column {name!r}, {owner}; expected {_expected(sources)} in any order. "
+            f"Where such columns may be passed over, write other_columns: ignore; {_DESCRIBE}."
         )
     for name, source in sources.items():
         found = header.places_of(source.headers)
@@ -181,5 +184,5 @@ def _hint(header: Header) -> str:
     return f"is the header missing, or are its {len(header.names)} columns named otherwise? {_DESCRIBE}."
 
 
-def _header_of(feed: Feed) -> str:
-    return ",".join(feed.column_names)
+def _expected(sources: dict[str, Source]) -> str:
+    return ", ".join(" or ".join(source.headers) for source in sources.values() if source.headers)

@@ -43,7 +43,9 @@ def check_time_format(format_: str) -> str:
             raise ValueError(f"%{directive} is not known; known are {', '.join('%' + name for name in _PATTERNS)}")
     for name, choices in (("year", "Yy"), ("month", "mbB"), ("day", "d"), ("hour", "HI")):
         if sum(directives.count(choice) for choice in choices) != 1:
-            raise ValueError(f"says the {name} not once; where files do not have it, write an expression that adds it")
+            raise ValueError(
+                f"should say the {name} once; where files do not have it, write an expression that adds it"
+            )
     if ("I" in directives) != ("p" in directives):
         raise ValueError("%I, an hour up to 12, and %p, AM or PM, go together")
     if any(directives.count(directive) > 1 for directive in directives):

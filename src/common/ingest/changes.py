@@ -198,14 +198,13 @@ def rejected_rows_of(decision: Decision) -> int:
 
 
 def reasons_of(decision: Decision, rules: QualityRules) -> str:
-    """The rules that rows of the feed are rejected by, each with how many and where the first stands."""
-    rejecting = names_of(rules.all_of_feed(decision.batch.feed.name), "reject")
-    reasons = [
-        f"{rule} {count.rows:,} (first: {count.first_place})"
-        for rule, count in decision.broken.items()
-        if rule in rejecting
-    ]
-    return f"Reasons: {'; '.join(reasons)}."
+    """The rules that rows of the feed are rejected by, each with how many, where the first stands, and what to do."""
+    all_rules = rules.all_of_feed(decision.batch.feed.name)
+    rejecting = names_of(all_rules, "reject")
+    found = {rule: count for rule, count in decision.broken.items() if rule in rejecting}
+    reasons = [f"{rule} {count.rows:,} (first: {count.first_place})" for rule, count in found.items()]
+    advice = dict.fromkeys(text for text in (advice_on(all_rules, rule) for rule in found) if text)
+    return " ".join([f"Reasons: {'; '.join(reasons)}.", *advice])
 
 
 @dataclass

@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import re
 from datetime import datetime, timezone
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator
 
 from common.csv_files.encoding import canonical_encoding
+from common.spark.paths import whole_path
 from common.spark.times import known_zone
-
-
-def _whole_path(value: str) -> str:
-    value = re.sub(r"^dbfs:/+", "dbfs:///", re.sub(r"^file:/+", "/", value))
-    if re.match(r"[\w+.-]+://[^@]*:[^@]*@", value):
-        # The value is not quoted: messages end up in logs.
-        raise ValueError("holds credentials, which belong into the environment; see docs/guides/object-stores.md")
-    if "://" in value or value.startswith("/"):
-        return value if value == "/" else value.rstrip("/")
-    return os.path.abspath(value)
 
 
 def _hour_in_utc(value: object) -> datetime:
@@ -47,7 +36,7 @@ def _share(value: object) -> float:
 
 
 # A path with all its folders, or with a scheme such as s3a://.
-Place = Annotated[str, AfterValidator(_whole_path)]
+Place = Annotated[str, AfterValidator(whole_path)]
 Zone = Annotated[str, AfterValidator(known_zone)]
 Encoding = Annotated[str, AfterValidator(canonical_encoding)]
 Hour = Annotated[datetime, BeforeValidator(_hour_in_utc)]
