@@ -45,8 +45,13 @@ fi
 # shellcheck source=setup.sh
 source "$home/setup.sh" requirements.lock
 export SALES_LAKEHOUSE_CONF_DIR=${SALES_LAKEHOUSE_CONF_DIR:-$home/conf}
-export PYTHONPATH="$home/src${PYTHONPATH:+:$PYTHONPATH}"
-export PYTHONDONTWRITEBYTECODE=1
+# An empty place in it is the current folder for Python, and so it is with one that has a colon too many.
+python_path=$home/src
+while IFS= read -r -d : place; do
+    case "$place" in /*) python_path+=":$place" ;; esac
+done <<<"${PYTHONPATH:-}:"
+# The processes that Spark starts for functions in Python are started with -m, which looks into the current folder first.
+export PYTHONPATH="$python_path" PYTHONSAFEPATH=1 PYTHONDONTWRITEBYTECODE=1
 
 # Variables (NAME=VALUE, or NAME to take away), an empty word, the command, and how deciding ended.
 words=()

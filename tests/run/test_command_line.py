@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 from collections import Counter
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -28,18 +29,18 @@ def bare_environment() -> dict[str, str]:
     return {key: value for key, value in os.environ.items() if not key.startswith(ours)}
 
 
-def submit(*arguments: str, folder: Path, programs: Path | None = None) -> subprocess.CompletedProcess[str]:
+def submit(
+    *arguments: str, folder: Path, programs: Path | None = None, typed: str = ""
+) -> subprocess.CompletedProcess[str]:
     """Run the script in a folder, as a scheduler does, with no terminal.
 
-    `programs` are found before others of the same name.
+    `programs` are found before others of the same name, and `typed` is what the script reads.
     """
     environment = bare_environment()
     if programs:
         environment["PATH"] = f"{programs}:{environment['PATH']}"
     command = [str(SCRIPT), *arguments]
-    return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL
-    )
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, input=typed)
 
 
 @pytest.mark.parametrize("job", JOBS)
@@ -74,23 +75,52 @@ def test_help_and_the_version_are_the_first_things_that_are_asked_for(tmp_path: 
     assert submit("--version", folder=tmp_path).stdout == "0.1.0\n"
 
 
-def test_code_in_the_current_folder_is_not_run(tmp_path: Path) -> None:
-    """A folder of data may hold a yaml.py. What is planted here would say that it has run."""
-    needed = ["yaml", "rich", "pydantic", "pydantic_settings", "pyspark", "common", "jobs", "hashlib", "zipfile", "re"]
-    for name in needed:
+@pytest.fixture
+def planted(tmp_path: Path) -> Path:
+    """A folder of data with a yaml.py and the like. What is planted there would say that it has run."""
+    modules = ["yaml", "rich", "pydantic", "pydantic_settings", "hashlib", "zipfile", "re", "json", "sitecustomize"]
+    for name in modules:
         (tmp_path / f"{name}.py").write_text("raise SystemExit('planted code has run')\n")
+    for name in ("pyspark", "common", "jobs", "py4j"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("raise SystemExit('planted code has run')\n")
     (tmp_path / "plain.conf").touch()
-    there = {path.name for path in tmp_path.iterdir()}
-    for arguments in (["--version"], ["load_sales", "--help"], ["make_sample", "--folder=sample"]):
-        done = submit(*arguments, folder=tmp_path)
+    return tmp_path
+
+
+def test_code_in_the_current_folder_is_not_run(planted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # An empty place is the current folder for Python. One is left where something is added to an empty PYTHONPATH.
+    monkeypatch.setenv("PYTHONPATH", ":/lib::.:")
+    there = {path.name for path in planted.iterdir()}
+    for arguments in (["--help"], ["--version"], ["load_sales", "--help"], ["make_sample", "--folder=sample"]):
+        done = submit(*arguments, folder=planted)
         assert done.returncode == 0, done.stdout + done.stderr
     # Down to the start of Spark, with the input looked at, and with all that travels to a cluster packed.
     feeds = ["--transactions=sample/transactions.csv", "--customers=sample/customer.csv", "--lake=lake", "--dry-run"]
-    done = submit(*feeds, folder=tmp_path)
+    done = submit(*feeds, folder=planted)
     assert done.returncode == 0, done.stdout + done.stderr
     elsewhere = ["--env=cluster", "--master=nowhere://", "--deploy-mode=cluster", "--lake=/lake"]
-    assert "planted" not in str(submit(*elsewhere, folder=tmp_path))
-    assert {path.name for path in tmp_path.iterdir()} == there | {"sample"}
+    assert "planted" not in str(submit(*elsewhere, folder=planted))
+    assert {path.name for path in planted.iterdir()} == there | {"sample"}
+
+
+def test_nor_is_it_by_the_shell_and_the_functions_that_are_written_there(planted: Path) -> None:
+    there = {path.name for path in planted.iterdir()}
+    # For functions, Spark starts Python with -m, which looks into the current folder in 3.10 whatever it is told.
+    has_safe_path = sys.version_info >= (3, 11)
+    rows = (
+        "spark.range(3).rdd.map(lambda row: row.id).sum()"
+        if has_safe_path
+        else "sum(map(sum, spark.range(3).collect()))"
+    )
+    said = submit(
+        *("shell", "--master=local[1]"),
+        folder=planted,
+        typed=f"import json, yaml; from common.serve.reader import open_lake_in_spark\nprint('rows', {rows})\n",
+    )
+    assert "rows 3" in said.stdout, said.stdout + said.stderr
+    assert "planted" not in said.stdout + said.stderr
+    assert {path.name for path in planted.iterdir()} == there
 
 
 def test_an_unknown_option_is_refused_through_spark_submit_with_its_exit_code(tmp_path: Path) -> None:

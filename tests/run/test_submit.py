@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -223,10 +224,11 @@ def test_what_is_named_is_left_as_it_is(host: Host) -> None:
 
 def test_a_shell_has_what_jobs_have_and_leaves_nothing_where_it_is_started(host: Host) -> None:
     options, command = decide(parse(["shell", "--master=local[1]"], host.environment, JOBS), host)
-    assert command[0] == "/venv/spark/bin/pyspark"
-    assert command[-2:] == ["--master", "local[1]"]
-    assert "spark.sql.extensions=io.delta.sql.DeltaSparkSessionExtension" in command
-    assert "spark.sql.catalogImplementation=in-memory" in command
+    assert command[:4] == ["/venv/python", "-I", "-i", "-c"]
+    words = shlex.split(options.variables["PYSPARK_SUBMIT_ARGS"] or "")
+    assert words[-3:] == ["--master", "local[1]", "pyspark-shell"]
+    assert "spark.sql.extensions=io.delta.sql.DeltaSparkSessionExtension" in words
+    assert "spark.sql.catalogImplementation=in-memory" in words
     assert "MARK_OF_DONE" not in options.variables
     with pytest.raises(UsageError, match="not --lake"):
         parse(["shell", "--lake=lake"], {}, JOBS)

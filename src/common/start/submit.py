@@ -7,7 +7,9 @@ looked at or packages have to be packed.
 
 from __future__ import annotations
 
+import glob
 import os
+import shlex
 import subprocess
 import sys
 import zlib
@@ -44,6 +46,12 @@ from common.start.spark_options import (
 )
 
 _USAGE = 2
+# -I has Python look for modules neither in the current folder nor where PYTHONPATH says.
+_SHELL = """
+import os, sys
+sys.path[:0] = os.environ["PYTHONPATH"].split(os.pathsep)
+exec(compile(open(sys.argv[1]).read(), sys.argv[1], "exec"))
+"""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -108,18 +116,29 @@ def decide(line: CommandLine, host: Host) -> tuple[Options, list[str]]:
         pack(driver, Path(host.conf_dir))
     if has_s3:
         s3_options(options, host)
-    programs = f"{target.platform_spark or host.variable('SPARK_HOME')}/bin"
+    spark_home = target.platform_spark or host.variable("SPARK_HOME")
     if line.job == SHELL:
-        # Hive's catalog, the shell's own choice, would leave a metastore_db and a derby.log in the current folder.
-        options.conf_unless_named("spark.sql.catalogImplementation", "in-memory")
-        return options, [f"{programs}/pyspark", *options.words, *line.spark_options]
+        return options, _shell(options, line, host, spark_home)
     return options, [
-        f"{programs}/spark-submit",
+        f"{spark_home}/bin/spark-submit",
         *options.words,
         *line.spark_options,
         _job(line, host),
         *line.job_options,
     ]
+
+
+def _shell(options: Options, line: CommandLine, host: Host, spark_home: str) -> list[str]:
+    """What Spark's own bin/pyspark does, which starts a Python that looks for modules in the current folder first."""
+    # Hive's catalog, the shell's own choice, would leave a metastore_db and a derby.log in the current folder.
+    options.conf_unless_named("spark.sql.catalogImplementation", "in-memory")
+    words = ["--name", "PySparkShell", *options.words, *line.spark_options, "pyspark-shell"]
+    options.variables["PYSPARK_SUBMIT_ARGS"] = shlex.join(words)
+    options.variables["OLD_PYTHONSTARTUP"] = host.variable("PYTHONSTARTUP")
+    of_spark = [f"{spark_home}/python", *glob.glob(f"{glob.escape(spark_home)}/python/lib/py4j-*-src.zip")]
+    places = [*of_spark, *host.variable("PYTHONPATH").split(os.pathsep)]
+    options.variables["PYTHONPATH"] = os.pathsep.join(filter(None, places))
+    return [host.variable("PYSPARK_DRIVER_PYTHON"), "-I", "-i", "-c", _SHELL, f"{spark_home}/python/pyspark/shell.py"]
 
 
 def _job(line: CommandLine, host: Host) -> str:
