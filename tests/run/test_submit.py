@@ -7,6 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from support.project import ROOT
 JOBS = ("build_gold", "load_sales", "make_sample", "verify_aggregate")
 FEEDS = ("--transactions=sales.csv", "--customers=people.csv", "--lake=lake")
 ON_YARN = ("--env=cluster", "--master=yarn")
+ARCHIVE = b"\xa8\xab\x0b\xf0 and what Java knows of classes"
 DEAD = 2**22 + 1  # more than the greatest number of a process
 QUICK, WHEN_HOT = "-XX:TieredStopAtLevel=1", "-XX:Tier4InvocationThreshold=50000"
 JAVA = "spark.driver.defaultJavaOptions"
@@ -322,19 +324,74 @@ def test_the_archive_of_classes_is_that_of_a_run_that_did_its_work(host: Host) -
     assert f"-XX:ArchiveClassesAtExit={unfinished}" in (started.conf(JAVA) or "")
 
     # A run that failed leaves none, and one that is still at it is let be.
-    unfinished.touch()
+    unfinished.write_bytes(ARCHIVE)
     at_work = archive.with_name(f"{archive.name}.{os.getpid()}")
     at_work.touch()
     assert "MARK_OF_DONE" in Started(host, *FEEDS).variables
     assert at_work.exists()
     assert not unfinished.exists()
 
-    unfinished.touch()
+    unfinished.write_bytes(ARCHIVE)
     Path(marked).touch()
     again = Started(host, *FEEDS)
     assert f"-XX:SharedArchiveFile={archive}" in (again.conf(JAVA) or "")
     assert "MARK_OF_DONE" not in again.variables
-    assert sorted(path.name for path in archive.parent.glob("classes-*")) == [archive.name, at_work.name]
+    kept = sorted(path.name for path in archive.parent.glob("classes-*"))
+    assert kept == [archive.name, at_work.name, f"{archive.name}.record"]
+
+
+def archive_left_by_a_run(host: Host, content: bytes, *, seconds_ago: float = 0) -> Path:
+    """The archive that the next run would find where one that did its work left the content; it may not be there."""
+    marked = Path(Started(host, *FEEDS).variables["MARK_OF_DONE"] or "")
+    unfinished = marked.with_suffix("")
+    unfinished.write_bytes(content)
+    if seconds_ago:
+        os.utime(unfinished, (time.time() - seconds_ago,) * 2)
+    marked.touch()
+    return unfinished.with_suffix("")
+
+
+def uses_archive(host: Host) -> bool:
+    return "-XX:SharedArchiveFile=" in (Started(host, *FEEDS).conf(JAVA) or "")
+
+
+def test_an_archive_that_java_has_not_written_to_its_end_is_not_used(host: Host) -> None:
+    """Java writes the head last: where it is killed before, that is empty."""
+    archive = archive_left_by_a_run(host, bytes(len(ARCHIVE)))
+    assert not uses_archive(host)
+    assert not list(archive.parent.glob("classes-*"))
+    # What it wrote before the machine was started: how much of that is on the disk?
+    archive = archive_left_by_a_run(host, ARCHIVE, seconds_ago=time.monotonic() + 60)
+    assert not uses_archive(host)
+    assert not list(archive.parent.glob("classes-*"))
+
+
+@pytest.mark.parametrize("damage", ["cut short", "cut to nothing", "other content", "no record", "torn record"])
+def test_an_archive_that_is_not_whole_is_made_again(host: Host, damage: str) -> None:
+    archive = archive_left_by_a_run(host, ARCHIVE)
+    assert uses_archive(host)
+    record = archive.with_name(f"{archive.name}.record")
+    if damage == "no record":
+        record.unlink()
+    elif damage == "torn record":
+        record.write_text(record.read_text()[:5])
+    elif damage == "other content":
+        archive.write_bytes(ARCHIVE[::-1])
+        os.utime(archive, (1, 1))
+    else:
+        os.truncate(archive, 0 if damage == "cut to nothing" else len(ARCHIVE) - 1)
+    assert not uses_archive(host)
+    assert not archive.exists()
+    archive_left_by_a_run(host, ARCHIVE)
+    assert uses_archive(host)
+
+
+def test_an_archive_that_was_copied_with_its_folder_is_read_once_and_used(host: Host) -> None:
+    archive = archive_left_by_a_run(host, ARCHIVE)
+    assert uses_archive(host)
+    os.utime(archive, (1, 1))
+    assert uses_archive(host)
+    assert f" {10**9} " in archive.with_name(f"{archive.name}.record").read_text()
 
 
 def test_a_path_with_a_space_has_no_place_in_javas_options(host: Host) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from common.start.class_archive import usable_archive
 from common.start.command_line import PREFIX, CommandLine, UsageError
 
 # Java compiles what runs often twice: quickly, and then well. Planning wants the quick compiler alone. That keeps too
@@ -233,7 +234,7 @@ def _class_archive(options: Options, host: Host, archive: Path) -> list[str]:
     time from then on. It archives none where a folder with files is on the class path, as conf/ would be.
     """
     java = [f"-XX:SharedArchiveFile={archive}"]
-    if not archive.is_file():
+    if not usable_archive(archive):
         unfinished = f"{archive}.{host.pid}"
         java = [f"-XX:ArchiveClassesAtExit={unfinished}"]
         options.variables["MARK_OF_DONE"] = f"{unfinished}.whole"

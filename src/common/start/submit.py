@@ -14,7 +14,7 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Sequence
-from contextlib import redirect_stderr, suppress
+from contextlib import redirect_stderr
 from dataclasses import replace
 from pathlib import Path
 
@@ -183,36 +183,14 @@ def _s3_jars(host: Host, target: Target) -> list[str]:
 
 
 def class_archive(host: Host, target: Target) -> Path:
-    """Where the classes of Spark are kept for this Java and these JARs, in .venv. What runs have left there since is
-    taken over, if they did their work: only such a run has seen the classes that it takes.
-    """
+    """Where the classes of Spark are kept for this Java and these JARs, in .venv."""
     release = Path(host.variable("JAVA_HOME"), "release")
     locks = [host.home / "conf" / "jars.lock", host.home / "requirements.lock"]
     texts = [path.read_bytes() for path in (release, *locks) if path.is_file()]
     key = zlib.crc32(b"".join([*texts, os.fsencode(" ".join([host.variable("LOCAL_FILES"), *target.jars]))]))
     archive = host.home / ".venv" / f"classes-{key:08x}.jsa"
-    for unfinished in archive.parent.glob(f"{archive.name}.*[0-9]"):
-        # Written by the process of that number, unless it is still at it.
-        if _is_alive(int(unfinished.suffix[1:])):
-            continue
-        whole = unfinished.with_name(f"{unfinished.name}.whole")
-        with suppress(FileNotFoundError):
-            if whole.exists():
-                unfinished.replace(archive)
-            unfinished.unlink(missing_ok=True)
-            whole.unlink(missing_ok=True)
     (archive.parent / "no-conf").mkdir(exist_ok=True)
     return archive
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def pack_code(archive: Path, source: Path) -> None:
