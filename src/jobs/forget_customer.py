@@ -10,6 +10,9 @@ from common.errors import LakeError
 from common.lake import id_index
 from common.maintenance import forgetting
 from common.maintenance.compaction import check_may_maintain
+from common.maintenance.person import Person, Trace, find_person
+from common.maintenance.rejected_lines import lines_about
+from common.maintenance.search import found_in_rejected
 from common.marts.registry import gold_tables, marts
 from common.run.command import run_command
 from common.run.job import Job, LakeRun, Step
@@ -20,7 +23,8 @@ from common.words import counted
 class ForgetCustomer(LakeRun[ForgetSettings]):
     """Remove the person's rows, reject them from then on, delete the files of older versions, and search for traces."""
 
-    person: forgetting.Person
+    person: Person
+    lines: list[Trace]
 
     def begin(self) -> None:
         super().begin()
@@ -29,6 +33,7 @@ class ForgetCustomer(LakeRun[ForgetSettings]):
     def steps(self) -> Iterator[Step]:
         yield Step("Look for the customer", self.look)
         if not self.settings.apply:
+            yield Step("Look for what is not certain", self.look_for_more)
             return
         yield Step("Reject the customer from now on", self.reject)
         yield Step("Remove the rows", self.remove)
@@ -38,10 +43,34 @@ class ForgetCustomer(LakeRun[ForgetSettings]):
         yield Step("Record the run", self.record)
 
     def look(self) -> str:
-        self.person = forgetting.find_person(self.lake, self.settings.customer_id)
+        self.person = find_person(self.lake, self.settings.customer_id)
         for table in forgetting.tables_with_rows(self.lake):
             self.report.removed[table.name] = forgetting.rows_about(self.lake, table, self.person).count()
+        self.lines = self.lines_to_remove()
+        self.report.removed[REJECTED.name] = len(self.lines)
+        self.report.removed_uncertain = [line for line in self.lines if not line.is_certain]
         return ", ".join(f"{counted(count, 'row')} in {table}" for table, count in self.report.removed.items())
+
+    def lines_to_remove(self) -> list[Trace]:
+        """The rejected rows about the person, without those that are to be kept, and with those named beside them."""
+        lines = lines_about(self.lake, self.person, self.settings.formats)
+        keep, also = _ids(self.settings.keep_rejected), _ids(self.settings.also_rejected)
+        kept = forgetting.named_lines("--keep-rejected", keep, [line for line in lines if not line.is_certain])
+        more: list[Trace] = []
+        if also:
+            known = {line.rejected_id for line in lines}
+            others = [line for line in found_in_rejected(self.lake, self.person) if line.rejected_id not in known]
+            more = forgetting.named_lines("--also-rejected", also, others)
+        return [line for line in lines if line not in kept] + more
+
+    def look_for_more(self) -> str:
+        removed = {line.rejected_id for line in self.lines}
+        self.report.left_uncertain = [
+            found
+            for found in forgetting.traces(self.lake, self.person, self.settings.formats)
+            if found.rejected_id not in removed and (found.rejected_id or not found.is_certain)
+        ]
+        return f"{counted(len(self.report.left_uncertain), 'place')} to look at"
 
     def reject(self) -> str:
         check_may_maintain(self.lake.spark)
@@ -50,7 +79,9 @@ class ForgetCustomer(LakeRun[ForgetSettings]):
         return ""
 
     def remove(self) -> str:
-        for table in (REJECTED, SALES, CUSTOMERS):
+        if self.lines:
+            forgetting.take_out_lines(self.lake, self.lines, self.note)
+        for table in (SALES, CUSTOMERS):
             if self.report.removed.get(table.name):
                 forgetting.take_out(self.lake, table, self.person, self.note)
         return ""
@@ -67,17 +98,23 @@ class ForgetCustomer(LakeRun[ForgetSettings]):
         return ""
 
     def search(self) -> str:
-        traces = forgetting.traces(self.lake, self.person)
-        if traces:
+        found = list(forgetting.traces(self.lake, self.person, self.settings.formats))
+        certain = [str(finding) for finding in found if finding.is_certain]
+        if certain:
             raise LakeError(
-                f"Something of the customer is still there: {'; '.join(traces[:5])}. Run again; what stays in a log "
+                f"Something of the customer is still there: {'; '.join(certain[:5])}. Run again; what stays in a log "
                 "was put there by another program, and goes when Delta deletes that file (delta.logRetentionDuration)."
             )
-        return "nothing found"
+        self.report.left_uncertain = found
+        return f"nothing certain found, {counted(len(found), 'place')} to look at" if found else "nothing found"
 
     def conclude(self) -> None:
         if not self.settings.apply:
             self.console.say("Nothing was changed: add --apply to do it.")
+
+
+def _ids(text: str | None) -> list[str]:
+    return [part.strip() for part in (text or "").split(",") if part.strip()]
 
 
 JOB = Job("forget_customer", __doc__, ForgetSettings, ForgetCustomer)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True)
@@ -67,3 +67,8 @@ class FeedFormat:
 
 # How files are read that nobody described.
 USUAL_FORMAT = FeedFormat()
+
+
+def in_utf8(format_: FeedFormat) -> FeedFormat:
+    """The same, of lines that were decoded before."""
+    return replace(format_, dialect=replace(format_.dialect, encoding="utf-8"))

@@ -68,6 +68,11 @@ def sources_of(feed: Feed, format_: FeedFormat) -> dict[str, Source]:
 
 def names_in(line: str, dialect: Dialect = USUAL_DIALECT) -> tuple[str, ...]:
     """The names in a header line, without the spaces around them; raises csv.Error where its quotes are not right."""
+    return tuple(name.strip() for name in values_in(line, dialect))
+
+
+def values_in(line: str, dialect: Dialect = USUAL_DIALECT) -> list[str]:
+    """The values of a line; raises csv.Error where its quotes are not right."""
     reader = csv.reader(
         [line],
         delimiter=dialect.delimiter,
@@ -77,7 +82,7 @@ def names_in(line: str, dialect: Dialect = USUAL_DIALECT) -> tuple[str, ...]:
         skipinitialspace=dialect.skip_initial_space,
         strict=True,
     )
-    return tuple(name.strip() for name in next(reader, []))
+    return next(reader, [])
 
 
 def read_headers(

@@ -231,11 +231,11 @@ def check_unchanged(spark: SparkSession, path: str, batch: Batch) -> None:
 def _parsed(
     lines: DataFrame, headers: dict[int, Header], feed: Feed, format_: FeedFormat, forgotten: list[str]
 ) -> DataFrame:
-    """The rows of `records.parse`, and `is_forgotten`: whether a word of the line is the id of a forgotten customer."""
+    """The rows of `records.parse`, and `is_forgotten`: whether the row is about a forgotten customer."""
     rows = records.parse(lines, headers, feed, format_)
     if not forgotten:
         return rows.withColumn("is_forgotten", F.lit(False))
-    return rows.withColumn("is_forgotten", is_about(forgotten))
+    return rows.withColumn("is_forgotten", is_about(forgotten, headers, format_))
 
 
 def checked(

@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from common.contract import REJECTED, Column, Feed, Table
 from common.csv_files import records
-from common.csv_files.feed_format import USUAL_FORMAT, FeedFormat
+from common.csv_files.feed_format import USUAL_FORMAT, FeedFormat, in_utf8
 from common.csv_files.files import InputFile
 from common.csv_files.header import Header, names_in, read_headers
 from common.csv_files.listing import list_files
@@ -130,8 +130,7 @@ def read_rejected(
         )
         for row in places
     } or {0: Header(",".join(feed.column_names), tuple(feed.column_names))}
-    utf8 = replace(format_, dialect=replace(format_.dialect, encoding="utf-8"))
-    rows = checked(lines.select(*ROW, "line"), headers, feed, rules, utf8, hashes_of_forgotten(lake))
+    rows = checked(lines.select(*ROW, "line"), headers, feed, rules, in_utf8(format_), hashes_of_forgotten(lake))
     rows = rows.join(lines.select(*ROW, "rejected_id", "is_corrected"), on=list(ROW), how="inner")
 
     held = lake.read(table, lake.version(table)).select(feed.key, F.struct(*feed.values).alias("held_values"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
@@ -15,6 +15,7 @@ from rich.console import Console as Terminal
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table as RichTable
 
+from common.maintenance.person import Trace
 from common.marts.plan import Plan
 from common.spark.times import json_value
 from common.words import counted, shown
@@ -25,6 +26,9 @@ _WIDTH_OF_NO_TERMINAL = 120
 # A plan prints so many of the keys and hours that it would recompute; the JSON report has a hundred, and all.
 _KEYS_PRINTED = 10
 _HOURS_PRINTED = 50
+_FINDINGS_PRINTED = 50
+# So many characters of a rejected_id are printed, by which it can be named.
+_ID_PRINTED = 12
 
 
 @dataclass(frozen=True)
@@ -141,3 +145,15 @@ def plan_lines(plan: Plan) -> Iterator[str]:
             f"  {change.table}: {rows} new, {change.updated:,} changed, {change.deleted:,} removed; "
             f"{files} of {counted(change.bytes_replaced, 'byte')} replaced"
         )
+
+
+def finding_lines(heading: str, findings: Sequence[Trace]) -> Iterator[str]:
+    """What was found of a person and is not certain, a line each; none where there is nothing."""
+    if not findings:
+        return
+    yield f"{heading}: {counted(len(findings), 'place')}"
+    for found in findings[:_FINDINGS_PRINTED]:
+        name = f" (rejected_id {found.rejected_id[:_ID_PRINTED]})" if found.rejected_id else ""
+        yield f"  {found}{name}"
+    if len(findings) > _FINDINGS_PRINTED:
+        yield f"  and {counted(len(findings) - _FINDINGS_PRINTED, 'place')} more; --json has them all"

@@ -15,9 +15,10 @@ from common.ingest.changes import Decision
 from common.ingest.ledger import FeedLedger, RuleCount
 from common.ingest.rules import QualityRules, advice_on, names_of
 from common.lake.commits import Commit, TableChange, change_of
+from common.maintenance.person import Trace
 from common.marts.mart import Refreshed
 from common.marts.plan import Plan
-from common.run.console import plan_lines
+from common.run.console import finding_lines, plan_lines
 from common.words import counted
 
 # Of the files that were left out for one reason, the report names so many, and a terminal shows so many.
@@ -72,6 +73,8 @@ class RunReport:
     hours_touched: list[datetime] = field(default_factory=list)
     groups_touched: int = 0
     removed: dict[str, int] = field(default_factory=dict)
+    removed_uncertain: list[Trace] = field(default_factory=list)
+    left_uncertain: list[Trace] = field(default_factory=list)
     recomputed_whole: str | None = None
     gold_recomputed_whole: dict[str, str] = field(default_factory=dict)
     views_defined: list[str] = field(default_factory=list)
@@ -201,6 +204,8 @@ def _closing_lines(report: RunReport) -> Iterator[str]:
     would = "would be " if report.dry_run else ""
     for table_name, rows in report.removed.items():
         yield f"Rows {would}removed from {table_name}: {rows:,}"
+    yield from finding_lines(f"Of these, not certain and {would or 'were '}removed", report.removed_uncertain)
+    yield from finding_lines("Not certain, and left for you to look at", report.left_uncertain)
     if report.moved_sales:
         yield f"Moved: {report.moved_sales:,} sales changed their hour."
     if report.recomputed_whole:

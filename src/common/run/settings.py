@@ -13,7 +13,14 @@ from pydantic import Field, model_validator
 from common.contract import CUSTOMERS_FEED, HOUR, TRANSACTIONS
 from common.ingest.ledger import MAX_REJECTED_SHARE
 from common.run.setting_types import Hour, Place, Share
-from common.run.shared_settings import ApplySettings, DryRunSettings, ReadingSettings, Settings, Shown
+from common.run.shared_settings import (
+    ApplySettings,
+    DescribedSettings,
+    DryRunSettings,
+    ReadingSettings,
+    Settings,
+    Shown,
+)
 from common.spark.sql import range_condition
 
 
@@ -63,10 +70,20 @@ class GoldSettings(DryRunSettings):
     pass
 
 
-class ForgetSettings(ApplySettings):
+class ForgetSettings(DescribedSettings, ApplySettings):
     example = "--customer-id C-1001 --lake lake --apply"
 
     customer_id: Annotated[str, Field(description="CUSTOMER_ID of the person"), Shown("ID", "what to do")]
+    also_rejected: Annotated[
+        str | None,
+        Field(description="rejected_ids, with commas between: of rows that the plan leaves to you, take these out too"),
+        Shown("IDS", "what to do"),
+    ] = None
+    keep_rejected: Annotated[
+        str | None,
+        Field(description="rejected_ids, with commas between: of rows that the plan is not sure of, keep these"),
+        Shown("IDS", "what to do"),
+    ] = None
 
 
 class MaintainSettings(DryRunSettings):

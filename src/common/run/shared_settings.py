@@ -12,6 +12,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
 
+from common.contract import CUSTOMERS_FEED, TRANSACTIONS
 from common.csv_files.description import Description, load_descriptions
 from common.csv_files.feed_format import Dialect, FeedFormat
 from common.errors import ConfigError
@@ -140,8 +141,8 @@ class ApplySettings(Settings):
         return self.apply
 
 
-class ReadingSettings(Settings):
-    """Of a job that reads CSV."""
+class DescribedSettings(Settings):
+    """Of a job that has to do with lines of the feeds' files."""
 
     source_time_zone: Annotated[
         Zone,
@@ -151,15 +152,6 @@ class ReadingSettings(Settings):
     encoding: Annotated[
         Encoding, Field(description="encoding of the CSV files, such as windows-1252"), Shown("NAME", "input")
     ] = "utf-8"
-    follow_links: Annotated[
-        bool,
-        Field(description="read files that links in a folder or glob lead to, outside of it, too"),
-        Shown(group="input"),
-    ] = False
-    quality_rules: Annotated[
-        str | None, Field(description="file of quality rules (default: conf/quality.yml)"), Shown("FILE", "checks")
-    ] = None
-
     feeds: Annotated[
         str | None,
         Field(description="file that describes the feeds (default: conf/feeds.yml, where there is one)"),
@@ -186,8 +178,26 @@ class ReadingSettings(Settings):
         return described.format if described else FeedFormat(Dialect(encoding=self.encoding), self.source_time_zone)
 
     @property
+    def formats(self) -> dict[str, FeedFormat]:
+        """How the files of each feed are read, by its name."""
+        return {feed.name: self.format_of(feed.name) for feed in (TRANSACTIONS, CUSTOMERS_FEED)}
+
+    @property
     def files_that_count(self) -> list[Path]:
         return [*super().files_that_count, *([self.descriptions_path] if self.descriptions_path else [])]
+
+
+class ReadingSettings(DescribedSettings):
+    """Of a job that reads CSV."""
+
+    follow_links: Annotated[
+        bool,
+        Field(description="read files that links in a folder or glob lead to, outside of it, too"),
+        Shown(group="input"),
+    ] = False
+    quality_rules: Annotated[
+        str | None, Field(description="file of quality rules (default: conf/quality.yml)"), Shown("FILE", "checks")
+    ] = None
 
     @property
     def rules_path(self) -> Path:
