@@ -59,7 +59,8 @@ class ForgetCustomer(LakeRun[ForgetSettings]):
         more: list[Trace] = []
         if also:
             known = {line.rejected_id for line in lines}
-            others = [line for line in found_in_rejected(self.lake, self.person) if line.rejected_id not in known]
+            found = found_in_rejected(self.lake, self.person, self.settings.formats)
+            others = [line for line in found if line.rejected_id not in known]
             more = forgetting.named_lines("--also-rejected", also, others)
         return [line for line in lines if line not in kept] + more
 
@@ -103,7 +104,8 @@ class ForgetCustomer(LakeRun[ForgetSettings]):
         if certain:
             raise LakeError(
                 f"Something of the customer is still there: {'; '.join(certain[:5])}. Run again; what stays in a log "
-                "was put there by another program, and goes when Delta deletes that file (delta.logRetentionDuration)."
+                "was put there by another program, and goes when Delta deletes that file (delta.logRetentionDuration). "
+                "Rejected rows that stay are listed without --apply, and go with --also-rejected."
             )
         self.report.left_uncertain = found
         return f"nothing certain found, {counted(len(found), 'place')} to look at" if found else "nothing found"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import reduce
 from urllib.parse import unquote
 
 from pyspark.sql import Column, Row
@@ -82,21 +83,22 @@ def _why(person: Person, spelling: Spelling, customer: str | None, name: str | N
 
 
 def _may_be_about(person: Person, *columns: str) -> Column:
-    """Whether values hold the letters and digits of the id or the name: many rows do, and most do not. Letters beyond
-    ASCII have too many forms for this, and are left to Python.
+    """Whether values hold the letters and digits of the id or the name: most rows do not. Letters beyond ASCII have too
+    many forms for this, and are left to Python.
     """
     id_text = "".join(words_of(person.customer_id))
     name_words = words_of(person.name or "")
-    condition = F.lit(not id_text)
+    condition = F.col(columns[0]) == person.customer_id
     for column in columns:
         plain = F.lower(F.regexp_replace(column, "[^a-zA-Z0-9]", ""))
-        condition |= F.col(column).rlike(r"[^\x00-\x7F]") | plain.contains(id_text)
-        if name_words:
-            has_all = F.lit(True)
-            for word in name_words:
-                has_all &= plain.contains(word)
-            condition |= has_all
-    return F.coalesce(condition, F.lit(False)) | (F.col(columns[0]) == person.customer_id)
+        condition |= F.col(column).rlike(r"[^\x00-\x7F]")
+        if column == "CUSTOMER_ID":
+            condition |= plain == id_text
+        elif column != "NAME":
+            condition |= plain.contains(id_text)
+        if column != "CUSTOMER_ID" and name_words:
+            condition |= reduce(Column.__and__, [plain.contains(word) for word in name_words])
+    return F.coalesce(condition, F.lit(False))
 
 
 def _values(row: Row, format_: FeedFormat) -> dict[str, str] | None:
