@@ -11,6 +11,7 @@ from pyspark.sql import DataFrame
 from common.contract import AGGREGATE, CUSTOMERS, CUSTOMERS_FEED, REJECTED, SALES, TABLES, TRANSACTIONS, Feed, Table
 from common.ingest.batch import Batch, check_unchanged, no_batch, read_feed
 from common.ingest.changes import Decision, check_may_load, decide, merge_changes
+from common.ingest.out_of_order import replaced_by_older
 from common.ingest.rejected import rejected_rows
 from common.ingest.rules import load_rules
 from common.lake.provenance import check_no_commit_is_lost
@@ -57,7 +58,7 @@ class LoadSales(LakeRun[LoadSettings]):
         )
         return ", ".join(
             f"{batch.rows_read:,} {batch.feed.name} in {counted(len(batch.files), 'file')}, {batch.skipped:,} skipped"
-            + (f", {len(batch.left_out):,} left out" if batch.left_out else "")
+            + (f", {batch.not_read:,} left out" if batch.not_read else "")
             for batch in self.batches
             if batch.feed.name in self.settings.paths
         )
@@ -75,6 +76,7 @@ class LoadSales(LakeRun[LoadSettings]):
             self.settings.format_of(feed.name),
             skip_loaded=not self.settings.reload,
             follow_links=self.settings.follow_links,
+            newest_counts=self.settings.loads_repeated[feed.name],
         )
         self.cleanup.callback(batch.unpersist)
         return batch
@@ -93,6 +95,7 @@ class LoadSales(LakeRun[LoadSettings]):
             check_may_load(decision, self.rules, self.settings.max_rejected_share)
             self._check_unchanged(decision.batch)
             self.report.take_decision(decision, self.rules)
+            self.report.replaced_by_older += replaced_by_older(self.lake, decision)
         return f"{counted(self.customers.changed_rows + self.sales.changed_rows, 'row')} new or changed"
 
     def plan(self) -> str:

@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from common.contract import CUSTOMERS, SALES, TABLES, TRANSACTIONS
-from common.csv_files.listing import SECOND_NAME, WHY_LEFT_OUT
+from common.csv_files.listing import REPEATED, SECOND_NAME, WHY_LEFT_OUT
 from common.errors import DataRefusedError
 from common.ingest.batch import ROW, Batch, check_unchanged, read_feed
 from common.ingest.changes import (
@@ -90,7 +90,7 @@ class Restate(LakeRun[RestateSettings]):
 
     def _check_all_is_read(self, batch: Batch) -> None:
         for left_out in batch.left_out:
-            if left_out.reason != SECOND_NAME:
+            if left_out.reason not in (SECOND_NAME, REPEATED):
                 raise DataRefusedError(
                     f"{left_out.path} would be left out ({WHY_LEFT_OUT[left_out.reason]}), and the range would lose "
                     "the sales that it stands for. No table was changed."

@@ -63,28 +63,34 @@ class Loaded:
 
 @dataclass
 class ExpectedFeed:
-    """One feed and its table. `rejected` has the reasons of each refused row by file, content, line number and line."""
+    """One feed and its table. With `newest_counts`, content that came before counts again in a newer file. `rejected`
+    has the reasons of each refused row by file, content, line number and line.
+    """
 
     kind: str
     reasons_of: Callable[[dict[str, str]], list[str]]
     values_of: Callable[[dict[str, str]], Values]
+    newest_counts: bool
     rows: dict[str, Values] = field(default_factory=dict)
-    seen: set[tuple[str, ...]] = field(default_factory=set)
+    # By content, when the newest file that was loaded with it arrived.
+    seen: dict[tuple[str, ...], int] = field(default_factory=dict)
     rejected: dict[tuple[str, tuple[str, ...], int, str], tuple[str, ...]] = field(default_factory=dict)
 
     def load(self, files: Iterable[File], *, everything_again: bool) -> Loaded:
-        """Take in the files of a folder in order of arrival, but for those whose lines were taken in before."""
+        """Take in the files of a folder in order of arrival, but for those whose lines were taken in before, or were
+        in a file at least as new.
+        """
         loaded = Loaded()
-        seen = set() if everything_again else self.seen
+        seen = {} if everything_again else dict(self.seen)
         before = dict(self.rows)
         for file in sorted(files, key=lambda file: (file.arrived, file.path)):
-            if file.content in seen:
+            if file.content in seen and not (self.newest_counts and file.arrived > seen[file.content]):
                 loaded.counts["files_skipped"] += 1
                 continue
-            seen = seen | {file.content}
+            seen[file.content] = file.arrived
             loaded.counts["files"] += 1
             self._load_file(file, before, loaded)
-        self.seen = self.seen | seen
+        self.seen = {content: max(seen.get(content, 0), self.seen.get(content, 0)) for content in self.seen | seen}
         self.rows.update(loaded.last_values)
         return loaded
 
@@ -180,8 +186,12 @@ def _instant(text: str) -> datetime | None:
 class ExpectedLake:
     """Both feeds, and what a load should do to them."""
 
-    sales: ExpectedFeed = field(default_factory=lambda: ExpectedFeed("transaction", _reasons_of_sale, _sale))
-    customers: ExpectedFeed = field(default_factory=lambda: ExpectedFeed("customer", _reasons_of_customer, _customer))
+    sales: ExpectedFeed = field(
+        default_factory=lambda: ExpectedFeed("transaction", _reasons_of_sale, _sale, newest_counts=False)
+    )
+    customers: ExpectedFeed = field(
+        default_factory=lambda: ExpectedFeed("customer", _reasons_of_customer, _customer, newest_counts=True)
+    )
 
     @property
     def sales_table(self) -> pa.Table:

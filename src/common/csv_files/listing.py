@@ -21,13 +21,14 @@ from common.words import as_people_count
 
 # Why a file is left out: as the report for machines says it, and for a person.
 EMPTY, UNFINISHED, LINK, DANGLING = "empty", "unfinished", "link", "dangling_link"
-SECOND_NAME, NOT_UTF8 = "second_name", "name_not_utf8"
+SECOND_NAME, NOT_UTF8, REPEATED = "second_name", "name_not_utf8", "repeated"
 WHY_LEFT_OUT = {
     EMPTY: "empty",
     UNFINISHED: "not complete yet, by the name",
     LINK: "a link that leads out of the folder; --follow-links allows it",
     DANGLING: "a link that leads nowhere",
     SECOND_NAME: "another name of a file that is read",
+    REPEATED: "the content of a file that was loaded",
     NOT_UTF8: "a name that is not UTF-8, which Java cannot open: rename it",
 }
 # What programs call a file until all of it is there, and what editors leave beside one.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -19,12 +20,12 @@ from common.csv_files.feed_format import USUAL_FORMAT, FeedFormat
 from common.csv_files.files import InputFile, damaged_files_refused
 from common.csv_files.grammar import Grammar
 from common.csv_files.header import Header, read_headers
-from common.csv_files.listing import LeftOut, list_files
+from common.csv_files.listing import REPEATED, LeftOut, list_files
 from common.errors import DataRefusedError
 from common.ingest.block_summary import BlockSummary, fingerprints_of, line_hashes, summarize
 from common.ingest.forgotten import hashes_of_forgotten, is_about
 from common.ingest.ledger import RuleCount
-from common.ingest.loaded_files import is_as_last_run_left, known_fingerprints, loaded_files, not_loaded
+from common.ingest.loaded_files import is_as_last_run_left, listing_to_trust, loaded_files, not_loaded, repeated_files
 from common.ingest.rules import QualityRules, check_rules_run, is_rejected, names_of, no_rules, with_broken_rules
 from common.lake.lake import Lake
 from common.spark.driver_rows import no_rows
@@ -63,11 +64,17 @@ class Batch:
     blocks: list[BlockSummary]
     format: FeedFormat = USUAL_FORMAT
     left_out: list[LeftOut] = field(default_factory=list)
+    newest_counts: bool = False
 
     @property
     def skipped(self) -> int:
         """Files that were loaded before."""
         return len(self.listed) - len(self.files)
+
+    @property
+    def not_read(self) -> int:
+        """Files that were left out without a look at their content."""
+        return sum(each.reason != REPEATED for each in self.left_out)
 
     @property
     def rows_read(self) -> int:
@@ -112,6 +119,10 @@ class Batch:
             raise DataRefusedError(f"{self.path(file)} was cut into other parts when it was read again: run again.")
         return f"{shown(self.path(file))}, line {self._line(self.line_bases(), found, position)}"
 
+    def listing_to_trust(self, started_at: datetime) -> str | None:
+        """What the next run may know its files by; see loaded_files.py."""
+        return listing_to_trust(self.listed, started_at, newest_counts=self.newest_counts)
+
     def unpersist(self) -> None:
         """Free what the rows hold in memory and on local disk."""
         for frame in self.kept:
@@ -144,14 +155,17 @@ def read_feed(
     *,
     skip_loaded: bool,
     follow_links: bool = False,
+    newest_counts: bool = False,
 ) -> Batch:
-    """Read and check the files of a feed; with `skip_loaded`, those that were not loaded into its table before."""
+    """Read and check the files of a feed; with `skip_loaded`, those that were not loaded into its table before. A file
+    with the content of another is skipped; with `newest_counts`, only where it is no newer than that one.
+    """
     spark = lake.spark
     rejecting = names_of(rules.all_of_feed(feed.name), "reject", "fail")
     found = list_files(spark, path, follow_links=follow_links)
     listed = found.files
     loaded, files = None, listed
-    if skip_loaded and is_as_last_run_left(lake, feed, table, listed):
+    if skip_loaded and is_as_last_run_left(lake, feed, table, listed, newest_counts=newest_counts):
         files = []
     elif skip_loaded:
         loaded = loaded_files(lake, feed, table)
@@ -163,7 +177,8 @@ def read_feed(
         found.leave_out_empty({file.order for file in files} - headers.keys())
         listed, files = found.files, [file for file in files if file.order in headers]
     if not files:
-        return replace(no_batch(spark, feed, rejecting, listed), left_out=found.left_out)
+        none = no_batch(spark, feed, rejecting, listed)
+        return replace(none, left_out=found.left_out, newest_counts=newest_counts)
     with damaged_files_refused():
         lines = records.read_lines(spark, files)
         if needs_line_numbers(format_):
@@ -194,8 +209,9 @@ def read_feed(
         blocks = [block for block in blocks if block.file not in quoted] + summarize(again)
 
     fingerprints = fingerprints_of(blocks)
-    known = known_fingerprints(loaded, fingerprints)
+    known = repeated_files(loaded, files, fingerprints, newest_counts=newest_counts)
     new = [file for file in files if file.order not in known]
+    repeating = [file for file in files if known.get(file.order, file.path) != file.path]
     return Batch(
         feed=feed,
         rejecting=rejecting,
@@ -208,7 +224,8 @@ def read_feed(
         kept=kept,
         blocks=[block for block in blocks if block.file not in known],
         format=format_,
-        left_out=found.left_out,
+        left_out=[*found.left_out, *[LeftOut(file.path, REPEATED, known[file.order]) for file in repeating]],
+        newest_counts=newest_counts,
     )
 
 

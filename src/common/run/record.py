@@ -9,7 +9,6 @@ from datetime import datetime, timezone
 from common.contract import AGGREGATE, CUSTOMERS, LOGIC_VERSION, REJECTED, RUNS, SALES, Table
 from common.errors import ConfigError
 from common.ingest.changes import Decision
-from common.ingest.loaded_files import listing_to_trust
 from common.lake.commit_note import CommitNote
 from common.lake.lake import Lake
 from common.lake.provenance import check_no_commit_is_lost
@@ -82,7 +81,7 @@ def record_run(
     versions = {t.table: t.version_written for t in report.tables}
     # What a run does not read is as the run before it left it.
     last = lake.newest(RUNS)
-    own = {d.batch.feed.name: listing_to_trust(d.batch.listed, report.started_at) for d in decisions}
+    own = {d.batch.feed.name: d.batch.listing_to_trust(report.started_at) for d in decisions}
     listed = {**(last.note.listed if last and last.note else {}), **own}
     note = CommitNote(report.run_id, report.job, versions=versions, listed=listed)
     lake.append(RUNS, rows, note=note, beside_others=True)

@@ -13,6 +13,7 @@ from common.contract import AGGREGATE, Table
 from common.csv_files.listing import WHY_LEFT_OUT, LeftOut
 from common.ingest.changes import Decision
 from common.ingest.ledger import FeedLedger, RuleCount
+from common.ingest.out_of_order import ReplacedByOlder
 from common.ingest.rules import QualityRules, advice_on, names_of
 from common.lake.commits import Commit, TableChange, change_of
 from common.maintenance.person import Trace
@@ -21,9 +22,9 @@ from common.marts.plan import Plan
 from common.run.console import finding_lines, plan_lines
 from common.words import counted
 
-# Of the files that were left out for one reason, the report names so many, and a terminal shows so many.
-_LEFT_OUT_NAMED = 100
-_LEFT_OUT_PRINTED = 5
+# Of the files that were left out for one reason, the report names so many; a terminal shows so many of any kind.
+_FILES_NAMED = 100
+_FILES_PRINTED = 5
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ class RunReport:
     left_out: list[LeftOutFiles] = field(default_factory=list)
     rejected_by_reason: dict[str, RuleCount] = field(default_factory=dict)
     warnings: dict[str, RuleCount] = field(default_factory=dict)
+    replaced_by_older: list[ReplacedByOlder] = field(default_factory=list)
     moved_sales: int = 0
     unknown_customer_rows: int = 0
     hours_touched: list[datetime] = field(default_factory=list)
@@ -165,15 +167,24 @@ def _left_out_of(feed: str, left_out: Sequence[LeftOut]) -> Iterator[LeftOutFile
     for reason in WHY_LEFT_OUT:
         files = [LeftOutFile(each.path, each.other) for each in left_out if each.reason == reason]
         if files:
-            yield LeftOutFiles(feed, reason, len(files), files[:_LEFT_OUT_NAMED])
+            yield LeftOutFiles(feed, reason, len(files), files[:_FILES_NAMED])
 
 
 def _left_out_line(left_out: LeftOutFiles) -> str:
-    names = [f"{each.file} -> {each.other}" if each.other else each.file for each in left_out.first[:_LEFT_OUT_PRINTED]]
+    names = [f"{each.file} -> {each.other}" if each.other else each.file for each in left_out.first[:_FILES_PRINTED]]
     more = left_out.files - len(names)
     names += [f"and {more:,} more"] if more else []
     files, why = counted(left_out.files, "file"), WHY_LEFT_OUT[left_out.reason]
     return f"Left out: {files} of {left_out.feed} ({why}): {', '.join(names)}"
+
+
+def _older_line(older: ReplacedByOlder, is_dry: bool) -> str:
+    rows, others = counted(older.rows, "row"), counted(older.newer_files - 1, "other newer file")
+    newer = older.newer_file + (f" or {others}" if older.newer_files > 1 else "")
+    return (
+        f"Warning: {rows} of {older.feed} that {older.file} {'would replace' if is_dry else 'replaced'} may have come "
+        f"from {newer}, loaded before: between runs the later run counts, not the newer file"
+    )
 
 
 def _ledger_table(report: RunReport) -> RichTable | None:
@@ -198,6 +209,7 @@ def _closing_lines(report: RunReport) -> Iterator[str]:
     for heading, counts in (("Rejected", report.rejected_by_reason), ("Warning", report.warnings)):
         for rule, count in counts.items():
             yield f"{heading}: {rule}, first in {count.first_place}{f'. {count.advice}' if count.advice else ''}"
+    yield from (_older_line(older, report.dry_run) for older in report.replaced_by_older[:_FILES_PRINTED])
     if report.unknown_customer_rows:
         unknown = f"{report.unknown_customer_rows:,}"
         yield f"Unknown customers: {unknown} sales are kept, and completed once the customer comes."

@@ -35,9 +35,16 @@ def _share(value: object) -> float:
     return share
 
 
+def _skip_or_load(value: object) -> object:
+    if value not in ("skip", "load"):
+        raise ValueError(f"{value} is neither skip nor load")
+    return value
+
+
 # A path with all its folders, or with a scheme such as s3a://.
 Place = Annotated[str, AfterValidator(whole_path)]
 Zone = Annotated[str, AfterValidator(known_zone)]
 Encoding = Annotated[str, AfterValidator(canonical_encoding)]
 Hour = Annotated[datetime, BeforeValidator(_hour_in_utc)]
+Repeated = Annotated[str, BeforeValidator(_skip_or_load)]
 Share = Annotated[float, BeforeValidator(_share)]

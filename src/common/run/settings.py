@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from common.contract import CUSTOMERS_FEED, HOUR, TRANSACTIONS
 from common.ingest.ledger import MAX_REJECTED_SHARE
-from common.run.setting_types import Hour, Place, Share
+from common.run.setting_types import Hour, Place, Repeated, Share
 from common.run.shared_settings import (
     ApplySettings,
     DescribedSettings,
@@ -40,6 +40,16 @@ class LoadSettings(ReadingSettings, DryRunSettings):
     reload: Annotated[
         bool, Field(description="load all the files, those that were loaded before too"), Shown(group="input")
     ] = False
+    repeated_transactions: Annotated[
+        Repeated,
+        Field(description="what becomes of a newer file of sales that has the content of one that was loaded"),
+        Shown("skip|load", "input"),
+    ] = "skip"
+    repeated_customers: Annotated[
+        Repeated,
+        Field(description="the same of customers, which are sent as snapshots: the newest file counts"),
+        Shown("skip|load", "input"),
+    ] = "load"
     max_rejected_share: Annotated[
         Share,
         Field(
@@ -64,6 +74,12 @@ class LoadSettings(ReadingSettings, DryRunSettings):
         if not any(named.values()):
             named = {feed: description.path for feed, description in self.descriptions.items()}
         return {feed: path for feed, path in named.items() if path is not None}
+
+    @property
+    def loads_repeated(self) -> dict[str, bool]:
+        """By feed, whether a newer file is loaded that has the content of one that was loaded before."""
+        repeated = {TRANSACTIONS.name: self.repeated_transactions, CUSTOMERS_FEED.name: self.repeated_customers}
+        return {feed: what == "load" for feed, what in repeated.items()}
 
 
 class GoldSettings(DryRunSettings):
