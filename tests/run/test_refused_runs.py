@@ -110,7 +110,7 @@ def test_a_slip_of_the_pen_is_one_sentence_and_no_page_of_usage(
     assert capsys.readouterr() == ("", f"{job.__name__.removeprefix('jobs.')}: {sentence}\n")
 
 
-@pytest.mark.parametrize("job", [*SETTINGS_BY_JOB, "make_sample"])
+@pytest.mark.parametrize("job", [*SETTINGS_BY_JOB, "describe_feed", "make_sample"])
 def test_help_names_every_value_its_default_and_an_example(capsys: pytest.CaptureFixture[str], job: str) -> None:
     module = import_module(f"jobs.{job}")
     with pytest.raises(SystemExit) as stop:

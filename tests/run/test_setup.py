@@ -14,7 +14,7 @@ import pytest
 
 from support.project import ROOT
 
-LOCKS = ("requirements.lock", "requirements-query.lock", "requirements-dev.lock")
+LOCKS = ("requirements.lock", "requirements-query.lock", "requirements-describe.lock", "requirements-dev.lock")
 # Says that it is at work, and is until it reads a line.
 HOLD = "hold() { echo at work; read -r _; }; setup_under_lock hold"
 

@@ -69,6 +69,8 @@ def _names_as_list(value: object) -> object:
 
 
 def _source(value: object) -> object:
+    if value is None:
+        raise ValueError("is not filled in: write the name of a column of the file, or header, or expression")
     if isinstance(value, (str, list)):
         return {"header": value}
     if not isinstance(value, dict):

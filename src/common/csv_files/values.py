@@ -104,6 +104,13 @@ def _any_instant(text: Column, source_time_zone: str) -> Column:
     return F.when(text.rlike(_TIME) & was_shown, F.concat(local, zone).try_cast("timestamp"))
 
 
+def is_instant(text: str, *, with_offset: bool = False) -> bool:
+    """Whether `instant` takes a text for a time, where its day exists; `with_offset`, one that says its offset."""
+    basic = re.sub(_BASIC_TIME, r"\1-\2-\3 \4:\5:\6", text)
+    found = re.match(_TIME.replace(r"\z", r"\Z"), basic)
+    return found is not None and (not with_offset or found[4] is not None)
+
+
 def typed(text: Column, type_: str, format_: FeedFormat, source: Source) -> Column:
     """The text as a value of a contract type, or null where it is not a clean one."""
     if type_ == "timestamp":

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from pyspark.logger import PySparkLogger
@@ -27,11 +28,7 @@ _MARK_OF_DONE = "MARK_OF_DONE"
 
 def run_command(job: Job[AnySettings], argv: Sequence[str] | None) -> int:
     """Run a job with the arguments of the command line; returns the exit code (see common/errors.py)."""
-    if not os.environ.get(TRACEBACK_VARIABLE):
-        # PySpark writes errors to standard error by itself, with the values that they quote.
-        for logger in ("DataFrameQueryContextLogger", "SQLQueryContextLogger"):
-            PySparkLogger.getLogger(logger).disabled = True
-    exit_code = _attempt(job, argv)
+    exit_code = attempt(job.name, partial(_run, job, argv))
     if exit_code == 0 and _MARK_OF_DONE in os.environ:
         Path(os.environ[_MARK_OF_DONE]).touch()
     return finished(exit_code, argv)
@@ -48,35 +45,44 @@ def finished(exit_code: int, argv: Sequence[str] | None) -> int:
     return exit_code
 
 
-def _attempt(job: Job[AnySettings], argv: Sequence[str] | None) -> int:
+def attempt(name: str, work: Callable[[Signals], None]) -> int:
+    """Do the work of a job, with a sentence for every error and for a signal; returns the exit code."""
+    if not os.environ.get(TRACEBACK_VARIABLE):
+        # PySpark writes errors to standard error by itself, with the values that they quote.
+        for logger in ("DataFrameQueryContextLogger", "SQLQueryContextLogger"):
+            PySparkLogger.getLogger(logger).disabled = True
     signals = Signals()
     signals.listen()
     try:
-        return _run(job, argv, signals)
+        return _done(name, work, signals)
     except BaseException as error:
         # What was under way when the signal came may have failed in its own way, for want of a JVM.
         if signals.received is None and not isinstance(error, KeyboardInterrupt):
             raise
-        print(f"{job.name}: stopped; the next run finishes what this one could not.", file=sys.stderr, flush=True)
+        print(f"{name}: stopped; the next run finishes what this one could not.", file=sys.stderr, flush=True)
         cancel_all_jobs()
         return 128 + (signals.received or signal.SIGINT)
     finally:
         signals.restore()
 
 
-def _run(job: Job[AnySettings], argv: Sequence[str] | None, signals: Signals) -> int:
+def _done(name: str, work: Callable[[Signals], None], signals: Signals) -> int:
     try:
-        arguments = argument_parser(job.name, job.description, job.settings).parse(argv)
-        settings = load_settings(arguments, job.settings)
-        spark = SparkSession.builder.appName(job.name).getOrCreate()
-        # Spark takes Ctrl-C for itself when a session starts.
-        signals.listen()
-        run_job(job, spark, settings)
+        work(signals)
     except Exception as error:
         if signals.received is not None:
             raise
-        return _explained(job.name, error)
+        return _explained(name, error)
     return 0
+
+
+def _run(job: Job[AnySettings], argv: Sequence[str] | None, signals: Signals) -> None:
+    arguments = argument_parser(job.name, job.description, job.settings).parse(argv)
+    settings = load_settings(arguments, job.settings)
+    spark = SparkSession.builder.appName(job.name).getOrCreate()
+    # Spark takes Ctrl-C for itself when a session starts.
+    signals.listen()
+    run_job(job, spark, settings)
 
 
 def _explained(job: str, error: Exception) -> int:

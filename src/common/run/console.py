@@ -108,6 +108,10 @@ class Console:
             shown(line), markup=False, soft_wrap=not is_terminal, overflow="ignore" if is_terminal else None
         )
 
+    def show(self, table: RichTable) -> None:
+        """Print a table."""
+        self._console.print(table)
+
     def finish(self, report: Report) -> None:
         """Print the report: a table for a person; or one JSON object on standard output, its times ISO 8601 in UTC,
         which also has how long each step took. docs/reference/report.schema.json is its schema.
@@ -121,7 +125,7 @@ class Console:
         self.say(report.title)
         table = report.table()
         if table:
-            self._console.print(table)
+            self.show(table)
         for line in report.lines():
             self.say(line)
 

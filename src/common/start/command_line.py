@@ -16,6 +16,8 @@ DEFAULT_JOB = "load_sales"
 HELP, VERSION = ("help", "--help", "-h"), ("--version",)
 # No job: Python with a session that has Delta and our code.
 SHELL = "shell"
+# A job that looks at files alone: it has no lake.
+DESCRIBE = "describe_feed"
 PREFIX = "SALES_LAKEHOUSE_"
 SAMPLE_FOLDER, SAMPLE_LAKE = "data", "lake"
 _SAMPLE_FILES = {"--transactions": f"{SAMPLE_FOLDER}/transactions.csv", "--customers": f"{SAMPLE_FOLDER}/customer.csv"}
@@ -46,7 +48,7 @@ _CREDENTIAL = re.compile(
     r"\.(access\.key|secret\.key|session\.token|account\.key\..*|client\.secret.*|sas\..*|private\.key.*)=", re.DOTALL
 )
 # What a job reads and writes: the sample is for those who name none of it.
-_PLACES = ("transactions", "customers", "lake", "catalog", "schema", "from-files")
+_PLACES = ("transactions", "customers", "feeds", "lake", "catalog", "schema", "from-files")
 _PATHS = frozenset({"--transactions", "--customers", "--lake", "--from-files"})
 _IN_SETTINGS = re.compile(
     rf"^(?:(?:transactions|customers|catalog|schema)\s*:|lake\s*:(?!\s*{SAMPLE_LAKE}\s*$))", re.MULTILINE
@@ -167,7 +169,7 @@ def check_not_beside_the_sample(line: CommandLine, environment: Mapping[str, str
 
 def on_the_sample(line: CommandLine) -> CommandLine:
     """The same job on the sample and its lake."""
-    if line.job in ("make_sample", SHELL):
+    if line.job in ("make_sample", DESCRIBE, SHELL):
         return line
     files = _SAMPLE_FILES if line.job == "load_sales" else {}
     more = [word for named in {**files, "--lake": SAMPLE_LAKE}.items() for word in named]

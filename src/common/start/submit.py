@@ -19,6 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from common.start.command_line import (
+    DESCRIBE,
     HELP,
     SHELL,
     VERSION,
@@ -52,6 +53,7 @@ import os, sys
 sys.path[:0] = os.environ["PYTHONPATH"].split(os.pathsep)
 exec(compile(open(sys.argv[1]).read(), sys.argv[1], "exec"))
 """
+_DESCRIBE_EXTRA = "--describe"
 
 
 def main(argv: Sequence[str]) -> int:
@@ -102,9 +104,13 @@ def decide(line: CommandLine, host: Host) -> tuple[Options, list[str]]:
         target = replace(target, jars=(*target.jars, *_s3_jars(host, target)))
     options = Options(target)
     options.variables.update(_variables(host, target))
-    is_small = target.is_here and not target.is_named and line.job == "load_sales" and _is_small(line)
+    is_small = target.is_here and not target.is_named and _is_small(line)
     # To keep classes takes seconds when Java ends, which nobody at a shell would wait for.
     archive = None if line.job == SHELL else class_archive(host, target)
+    if line.job == DESCRIBE:
+        _set_up(host, _DESCRIBE_EXTRA)
+        # It sees too few of them to be the one that keeps them.
+        archive = archive if archive and archive.is_file() else None
     settings_for_the_work(options, host, archive, is_small=is_small)
     code, driver = (host.home / ".venv" / name for name in ("sales_lakehouse.zip", "sales_lakehouse-driver.zip"))
     what_travels(options, line, host, code, driver)
@@ -166,10 +172,17 @@ def _with_sample(line: CommandLine, host: Host) -> CommandLine:
 
 def _is_small(line: CommandLine) -> bool:
     """Whether starting takes longer than reading what has arrived."""
+    if line.job != "load_sales":
+        return line.job == DESCRIBE
     from common.start.input_size import is_small
 
     with Path(os.devnull).open("w") as nowhere, redirect_stderr(nowhere):
         return is_small(line.job_options)
+
+
+def _set_up(host: Host, option: str) -> None:
+    """Have setup.sh install what only one feature needs, where it is not there yet."""
+    subprocess.run(["bash", str(host.home / "setup.sh"), option], check=True, stdout=sys.stderr)
 
 
 def _s3_jars(host: Host, target: Target) -> list[str]:
