@@ -19,6 +19,10 @@ class LakeConflictError(LakeError):
     """Someone else wrote a table while a step of this run was at work; the step is safe to do again from its start."""
 
 
+class NewerFormatError(SalesLakehouseError):
+    """The lake was made by a newer version of the code, which may mean something else by what it holds."""
+
+
 class ConfigError(SalesLakehouseError):
     """A wrong argument, environment variable or configuration file, or an input path that is not there."""
 

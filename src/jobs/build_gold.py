@@ -8,8 +8,9 @@ from functools import partial
 
 from common.contract import CUSTOMERS, SALES
 from common.contract.gold import SALES_ENRICHED
+from common.lake.upgrade import upgrades
 from common.lake.views import define_view
-from common.marts.mart import Mart, pinned_inputs, plan_refresh, refresh
+from common.marts.mart import Mart, pinned_inputs, plan_refresh
 from common.marts.plan import Plan
 from common.marts.registry import marts_kept_by
 from common.marts.sales_enriched import sales_enriched_sql
@@ -29,7 +30,9 @@ class BuildGold(LakeRun[GoldSettings]):
         self.begin_on_existing(tables, makes_them=True)
         if self.settings.dry_run:
             self.report.plan = Plan()
+            self.report.upgrades += upgrades(self.lake, tables)
         else:
+            self.upgrade_tables()
             self.lake.create(tables)
         self.inputs = self.cleanup.enter_context(pinned_inputs(self.lake))
 
@@ -45,10 +48,9 @@ class BuildGold(LakeRun[GoldSettings]):
             yield Step("Record the run", self.record)
 
     def refresh(self, mart: Mart) -> str:
-        refreshed = refresh(mart, self.inputs, self.note)
-        if refreshed.commit is None:
+        change = self.refresh_mart(mart, self.inputs)
+        if change is None:
             return "as it should be"
-        change = self.report.take_refresh(mart.table, refreshed)
         return f"{counted(change.inserted + change.updated, 'row')} written, {change.deleted:,} removed"
 
     def plan(self, mart: Mart) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 
-from common.contract import CUSTOMERS, REJECTED, SALE_IDS, SALES, TABLES
+from common.contract import CUSTOMERS, REJECTED, SALE_IDS, SALES
 from common.errors import LakeError
 from common.lake import id_index
+from common.lake.upgrade import upgrades
 from common.maintenance import forgetting
 from common.maintenance.compaction import check_may_maintain
 from common.maintenance.person import Person, Trace, find_person
@@ -29,6 +30,8 @@ class ForgetCustomer(LakeRun[ForgetSettings]):
     def begin(self) -> None:
         super().begin()
         self.begin_on_existing(gold_tables())
+        if not self.settings.apply:
+            self.report.upgrades += upgrades(self.lake, gold_tables())
 
     def steps(self) -> Iterator[Step]:
         yield Step("Look for the customer", self.look)
@@ -75,7 +78,7 @@ class ForgetCustomer(LakeRun[ForgetSettings]):
 
     def reject(self) -> str:
         check_may_maintain(self.lake.spark)
-        self.lake.create(TABLES)
+        self.prepare_tables()
         forgetting.reject_from_now_on(self.lake, self.person, self.started_at.isoformat(), self.note)
         return ""
 

@@ -8,7 +8,7 @@ from functools import partial, reduce
 
 from pyspark.sql import DataFrame
 
-from common.contract import AGGREGATE, CUSTOMERS, CUSTOMERS_FEED, REJECTED, SALES, TABLES, TRANSACTIONS, Feed, Table
+from common.contract import AGGREGATE, CUSTOMERS, CUSTOMERS_FEED, REJECTED, SALES, TRANSACTIONS, Feed, Table
 from common.ingest.batch import Batch, check_unchanged, no_batch, read_feed
 from common.ingest.changes import Decision, check_may_load, decide, merge_changes
 from common.ingest.out_of_order import replaced_by_older
@@ -104,7 +104,7 @@ class LoadSales(LakeRun[LoadSettings]):
         return f"{counted(plan.groups, 'group')} in {counted(len(plan.hours), 'hour')}"
 
     def merge_customers(self) -> str:
-        self.lake.create(TABLES)
+        self.prepare_tables()
         rejected = [
             rejected_rows(decision.batch, self.run_id, self.started_at.isoformat(), decision.rejected_together)
             for decision in self.decisions

@@ -35,6 +35,7 @@ class Maintain(LakeRun[MaintainSettings]):
         self.begin_on_existing(gold_tables())
         if not self.settings.dry_run:
             check_may_maintain(self.lake.spark)
+            self.upgrade_tables()
 
     def steps(self) -> Iterator[Step]:
         if not self.settings.dry_run:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from pyspark.sql import DataFrame
 
-from common.contract import CUSTOMERS, CUSTOMERS_FEED, REJECTED, SALES, TABLES, TRANSACTIONS, Feed, Table
+from common.contract import CUSTOMERS, CUSTOMERS_FEED, REJECTED, SALES, TRANSACTIONS, Feed, Table
 from common.ingest.changes import merge_changes
 from common.ingest.rejected import Reread, read_corrections, read_rejected
 from common.ingest.rules import load_rules
@@ -69,7 +69,7 @@ class ReleaseRejected(LakeRun[ReleaseSettings]):
         return ""
 
     def merge(self) -> str:
-        self.lake.create(TABLES)
+        self.prepare_tables()
         for table, reread in ((CUSTOMERS, self.customers), (SALES, self.sales)):
             self.report.take_commit(table, merge_changes(self.lake, table, reread.decision, self.note))
         self.refresh_aggregate()

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from common.contract import CUSTOMERS, SALES, TABLES, TRANSACTIONS
+from common.contract import CUSTOMERS, SALES, TRANSACTIONS
 from common.csv_files.listing import REPEATED, SECOND_NAME, WHY_LEFT_OUT
 from common.errors import DataRefusedError
 from common.ingest.batch import ROW, Batch, check_unchanged, read_feed
@@ -130,7 +130,7 @@ class Restate(LakeRun[RestateSettings]):
         return details
 
     def merge_sales(self) -> str:
-        self.lake.create(TABLES)
+        self.prepare_tables()
         if self.sales is None or not (self.sales.changed_rows or self.report.removed[SALES.name]):
             return "as they are"
         source = self.changes.select(*SALES.column_names, F.lit(False).alias("is_gone")).union(
@@ -143,7 +143,7 @@ class Restate(LakeRun[RestateSettings]):
         return ""
 
     def restate(self) -> str:
-        self.lake.create(TABLES)
+        self.prepare_tables()
         self.refresh_aggregate()
         restated = restate_groups(self.lake, self.note, self.settings.range)
         followed = counted(self.report.groups_touched, "group")

@@ -205,8 +205,11 @@ def assert_equals_recompute(bench: Workbench) -> None:
     assert aggregate_rows(bench) == recomputed_by_duckdb(*sources)
 
 
-def _price(amount: Decimal, units: int) -> Decimal:
-    return (amount / units).quantize(Decimal("0.000001"), rounding=ROUND_HALF_UP)
+def _price(amount: Decimal, units: int) -> Decimal | None:
+    if units == 0:
+        return None
+    price = (amount / units).quantize(Decimal("0.000001"), rounding=ROUND_HALF_UP)
+    return price if abs(price) < 10**16 else None
 
 
 def _utc(time: Any) -> str:

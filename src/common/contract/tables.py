@@ -6,7 +6,7 @@ file, lower case where the lake adds it. See docs/explanation/design.md for what
 
 from __future__ import annotations
 
-from common.contract.model import HOUR, IS_WHOLE_HOUR, MONEY, Column, Feed, Table
+from common.contract.model import GUEST, HOUR, IS_WHOLE_HOUR, MONEY, Column, Feed, Table
 
 # Raised when the meaning of customer_aggregated_data changes: an aggregate written by another version is
 # recomputed whole by the next run. Each gold table has one of its own.
@@ -17,9 +17,13 @@ TRANSACTIONS = Feed(
     key="TRANSACTION_ID",
     columns=(
         Column("TRANSACTION_ID", "string", "Identifies the sale, over all hours"),
-        Column("CUSTOMER_ID", "string", "Who bought; may be unknown to the customers table for a while"),
+        Column(
+            "CUSTOMER_ID",
+            "string",
+            f"Who bought; may be unknown to the customers table for a while; {GUEST} for nobody that is known",
+        ),
         Column("PRODUCT_ID", "string", "What was bought"),
-        Column("QUANTITY", "int", "Units sold, at least 1"),
+        Column("QUANTITY", "int", "Units sold; below 0 where they were returned; never 0"),
         Column("PRICE", MONEY, "Money per unit"),
         Column("TRANSACTION_DATE", "timestamp", "When the sale happened, a UTC instant"),
     ),
@@ -45,7 +49,7 @@ SALES = Table(
     stats=("TRANSACTION_ID", "PRODUCT_ID", "TRANSACTION_DATE"),
     partitioned_by=(HOUR,),
     constraints=(
-        ("quantity_is_positive", "QUANTITY > 0"),
+        ("quantity_is_not_zero", "QUANTITY <> 0"),
         ("price_is_not_negative", "PRICE >= 0"),
         (
             "transaction_hour_is_the_hour_of_the_sale",
@@ -71,23 +75,33 @@ AGGREGATE = Table(
     about="What each customer bought of each product, by hour",
     grain="One row per CUSTOMER_ID, PRODUCT_ID and transaction_hour",
     columns=(
-        Column("CUSTOMER_ID", "string", "Who bought"),
+        Column("CUSTOMER_ID", "string", f"Who bought; {GUEST} for all sales without a customer together"),
         Column("NAME", "string", "Today's name of the customer (personal data)", nullable=True, personal=True),
         Column("AGE", "int", "Today's age of the customer (personal data)", nullable=True, personal=True),
         Column("COUNTRY", "string", "Today's country of the customer; null while unknown", nullable=True),
         Column("PRODUCT_ID", "string", "What was bought"),
-        Column("QUANTITY", "bigint", "Units bought in this hour"),
-        Column("PRICE", "decimal(22,6)", "Money per unit, weighted by quantity: AMOUNT / QUANTITY, rounded half up"),
+        Column("QUANTITY", "bigint", "Net units of this hour: bought less returned; may be 0 or below"),
+        Column(
+            "PRICE",
+            "decimal(22,6)",
+            "Money per net unit: AMOUNT / QUANTITY, rounded half up, so below 0 where these have different signs; null "
+            "where QUANTITY is 0, or where it has more than 16 digits before the point",
+            nullable=True,
+        ),
         Column(HOUR, "timestamp", "The UTC hour of the sales"),
-        Column("AMOUNT", "decimal(38,2)", "Exact sum of quantity x price"),
-        Column("TRANSACTION_COUNT", "bigint", "Sales in this hour"),
+        Column("AMOUNT", "decimal(38,2)", "Net money of this hour: exact sum of quantity x price; may be below 0"),
+        Column("TRANSACTION_COUNT", "bigint", "Sales and returns in this hour, each a TRANSACTION_ID"),
     ),
     key=("CUSTOMER_ID", "PRODUCT_ID", HOUR),
     stats=("PRODUCT_ID",),
     partitioned_by=(HOUR,),
     constraints=(
-        ("quantity_is_positive", "QUANTITY > 0"),
-        ("amount_is_not_negative", "AMOUNT >= 0"),
+        ("no_net_units_have_no_price", "QUANTITY <> 0 OR PRICE IS NULL"),
+        # A price of more digits than the column holds: rounded, it is 10^16 or more.
+        (
+            "net_units_have_a_price",
+            "QUANTITY = 0 OR PRICE IS NOT NULL OR abs(AMOUNT) > abs(QUANTITY) * 9999999999999999BD",
+        ),
         ("transaction_count_is_positive", "TRANSACTION_COUNT > 0"),
         ("transaction_hour_is_a_whole_hour", IS_WHOLE_HOUR),
     ),

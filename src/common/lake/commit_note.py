@@ -26,7 +26,7 @@ class TableVersion:
 
 @dataclass(frozen=True)
 class CommitNote:
-    """The note in a commit. `follows` is the version that the commit was decided on.
+    """The note in a commit. `follows` is the version that the commit was decided on, `format` the one of the table.
 
     A commit to a computed table has the `logic_version` of that table, and the source versions that its rows are
     `made_of`, by table. A commit of rows that were read has their `ledger` as counts by name, and how many were
@@ -43,11 +43,12 @@ class CommitNote:
     versions: Mapping[str, int | None] = field(default_factory=dict)
     listed: Mapping[str, str | None] = field(default_factory=dict)
     follows: int | None = None
+    format: int | None = None
 
     def to_json(self) -> str:
         """One JSON object of what the note has; keys in order, so that equal notes are equal texts."""
         content: dict[str, object] = {"run_id": self.run_id, "job": self.job}
-        for name in ("logic_version", "ledger", "removed", "follows"):
+        for name in ("logic_version", "ledger", "removed", "follows", "format"):
             if getattr(self, name) is not None:
                 content[name] = getattr(self, name)
         for name in ("versions", "listed"):
@@ -77,6 +78,7 @@ class CommitNote:
             versions=content.get("versions") or {},
             listed=content.get("listed") or {},
             follows=content.get("follows"),
+            format=content.get("format"),
         )
 
 

@@ -6,19 +6,23 @@ lets a session set few of those, the note from its own condition, which Delta ke
 
 from __future__ import annotations
 
+import json
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from pyspark.errors import AnalysisException
 from pyspark.sql import Column, DataFrameWriterV2, Row, SparkSession
 from pyspark.sql import functions as F
 
 from common.contract import Table
+from common.contract.formats import FORMAT_PROPERTY, format_in
 from common.lake.commit_note import CommitNote
+from common.lake.delta_log import commit_infos
 from common.spark.session import set_property, unset_property
 from common.spark.times import instant_of
 
@@ -29,19 +33,40 @@ _PROPERTIES = {
     "txnVersion": "spark.databricks.delta.write.txnVersion",
 }
 _OURS = "sales-lakehouse"
-_MAINTENANCE = {"OPTIMIZE", "VACUUM START", "VACUUM END"}
+IS_MISSING = {
+    "DELTA_MISSING_DELTA_TABLE",
+    "DELTA_TABLE_NOT_FOUND",
+    "DELTA_TABLE_ONLY_OPERATION",
+    "PATH_NOT_FOUND",
+    "TABLE_OR_VIEW_NOT_FOUND",
+}
+_OF_FILES = {"OPTIMIZE", "VACUUM START", "VACUUM END"}
+_OF_DESCRIPTION = {
+    "ADD COLUMNS",
+    "ADD CONSTRAINT",
+    "CHANGE COLUMN",
+    "DROP CONSTRAINT",
+    "SET TBLPROPERTIES",
+    "UNSET TBLPROPERTIES",
+}
+# These may make a table of another format what it was before, or is elsewhere.
+_OF_WHOLE_TABLES = {"CLONE", "CONVERT", "CREATE OR REPLACE TABLE AS SELECT", "REPLACE TABLE AS SELECT", "RESTORE"}
 _NOTE_IN_CONDITION = re.compile(rf"{_OURS}:([A-Za-z0-9+/=]+)")
 
 
 @dataclass(frozen=True)
 class Commit:
-    """One version of a table: what made it, and the note that a run of ours left in it; None where none did."""
+    """One version of a table: what made it, and the note that a run of ours left in it; None where none did.
+
+    `properties` are those of the table that the commit set.
+    """
 
     version: int
     operation: str
     at: datetime
     note: CommitNote | None = None
     metrics: Mapping[str, str] = field(default_factory=dict)
+    properties: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_ours(self) -> bool:
@@ -50,8 +75,32 @@ class Commit:
 
     @property
     def is_maintenance(self) -> bool:
-        """Whether it moved rows between files, or dropped old files, and changed no row."""
-        return self.operation in _MAINTENANCE
+        """Whether it moved rows between files, dropped old files, or changed what the table says of itself: no row."""
+        return self.operation in _OF_FILES or self.changes_description
+
+    @property
+    def changes_description(self) -> bool:
+        """Whether it changed only what the table says of itself: its columns, constraints and properties."""
+        return self.operation in _OF_DESCRIPTION
+
+    @property
+    def makes_table(self) -> bool:
+        """Whether it made the table, or made it anew, without a row."""
+        return self.operation in ("CREATE TABLE", "REPLACE TABLE", "CREATE OR REPLACE TABLE")
+
+    @property
+    def table_format(self) -> int | None:
+        """The lake format of the table by this commit; None where it does not say, and the one before it may."""
+        if FORMAT_PROPERTY in self.properties or self.makes_table:
+            return format_in(self.properties)
+        if self.is_ours and not self.is_maintenance:
+            return (self.note and self.note.format) or 1
+        return None
+
+    @property
+    def may_change_format(self) -> bool:
+        """Whether only the table itself can tell of which format it is after this commit."""
+        return self.operation in _OF_WHOLE_TABLES
 
 
 @dataclass(frozen=True)
@@ -96,7 +145,7 @@ class Carried:
         return f"CAST({key} AS STRING) <> '{_OURS}:{b64encode(self._note.encode()).decode()}'"
 
 
-def commit_in_log(version: int, info: Mapping[str, Any]) -> Commit:
+def _commit_in_log(version: int, info: Mapping[str, Any]) -> Commit:
     """A commit by its commitInfo, as it stands in the log."""
     return Commit(
         version=version,
@@ -104,11 +153,27 @@ def commit_in_log(version: int, info: Mapping[str, Any]) -> Commit:
         at=instant_of(int(info["timestamp"]) * 1000),
         note=_note_in(info.get("userMetadata"), (info.get("operationParameters") or {}).get("predicate")),
         metrics={name: str(value) for name, value in (info.get("operationMetrics") or {}).items()},
+        properties=_properties_in((info.get("operationParameters") or {}).get("properties")),
     )
 
 
-def columns_of_history() -> list[Column]:
-    """What `commit_in_history` needs of a row of DESCRIBE HISTORY."""
+def read_commits(spark: SparkSession, name: str, folder: str | None, limit: int) -> list[Commit]:
+    """The newest commits of a table (named as in SQL), newest first; none where there is no table. From the log's files
+    where they are local (in `folder`), which takes no Spark job; else from DESCRIBE HISTORY.
+    """
+    if folder:
+        return [_commit_in_log(version, info) for version, info in commit_infos(folder, limit)]
+    try:
+        history = spark.sql(f"DESCRIBE HISTORY {name} LIMIT {int(limit)}")
+        return [_commit_in_history(row) for row in history.select(*_columns_of_history()).collect()]
+    except AnalysisException as error:
+        if error.getCondition() in IS_MISSING:
+            return []
+        raise
+
+
+def _columns_of_history() -> list[Column]:
+    """What `_commit_in_history` needs of a row of DESCRIBE HISTORY."""
     return [
         F.col("version"),
         F.col("operation"),
@@ -117,11 +182,12 @@ def columns_of_history() -> list[Column]:
         F.unix_seconds("timestamp").alias("second"),
         F.col("userMetadata"),
         F.col("operationParameters")["predicate"].alias("condition"),
+        F.col("operationParameters")["properties"].alias("properties"),
         F.col("operationMetrics"),
     ]
 
 
-def commit_in_history(row: Row) -> Commit:
+def _commit_in_history(row: Row) -> Commit:
     """A commit by its row of DESCRIBE HISTORY."""
     return Commit(
         version=row["version"],
@@ -129,7 +195,16 @@ def commit_in_history(row: Row) -> Commit:
         at=instant_of(row["second"] * 1_000_000),
         note=_note_in(row["userMetadata"], row["condition"]),
         metrics=row["operationMetrics"] or {},
+        properties=_properties_in(row["properties"]),
     )
+
+
+def format_by(commits: Iterable[Commit]) -> int | None:
+    """The lake format of a table by its commits, newest first; None where only the table itself can tell."""
+    for commit in commits:
+        if commit.table_format is not None or commit.may_change_format:
+            return commit.table_format
+    return None
 
 
 def change_of(table: Table, commit: Commit | None) -> TableChange:
@@ -152,3 +227,11 @@ def change_of(table: Table, commit: Commit | None) -> TableChange:
 def _note_in(user_metadata: str | None, condition: str | None) -> CommitNote | None:
     found = _NOTE_IN_CONDITION.search(condition or "")
     return CommitNote.from_json(b64decode(found[1]).decode() if found else user_metadata)
+
+
+def _properties_in(text: str | None) -> dict[str, str]:
+    try:
+        properties = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return properties if isinstance(properties, dict) else {}

@@ -1,13 +1,28 @@
-"""The statements that create tables and views, from the contract."""
+"""The statements that create, change and merge into tables and views, from the contract."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from common.contract import Table, View
+from common.contract.formats import FORMAT, FORMAT_PROPERTY
 from common.spark.sql import literal, quoted
+
+# A constraint is such a property of its table.
+CONSTRAINT_PROPERTY = "delta.constraints."
 
 
 def create_statement(name: str, table: Table) -> str:
     """Creates a table (named as in SQL) with its comments, constraints and properties, unless it is there."""
+    return f"CREATE TABLE IF NOT EXISTS {name} {_definition(table)}"
+
+
+def replace_statement(name: str, table: Table) -> str:
+    """Makes a table that is there what `create_statement` would make it: without a row."""
+    return f"REPLACE TABLE {name} {_definition(table)}"
+
+
+def _definition(table: Table) -> str:
     columns = ", ".join(
         f"`{c.name}` {c.type}{'' if c.nullable else ' NOT NULL'} COMMENT {literal(c.comment)}" for c in table.columns
     )
@@ -17,13 +32,29 @@ def create_statement(name: str, table: Table) -> str:
         "delta.dataSkippingNumIndexedCols": str(len(table.stats)),
         "delta.enableDeletionVectors": "false",
         "delta.enableChangeDataFeed": str(table.change_feed).lower(),
-        **{f"delta.constraints.{constraint}": check for constraint, check in table.constraints},
+        **{f"{CONSTRAINT_PROPERTY}{constraint}": check for constraint, check in table.constraints},
+        FORMAT_PROPERTY: str(FORMAT),
     }
     pairs = ", ".join(f"{literal(key)} = {literal(value)}" for key, value in properties.items())
-    return (
-        f"CREATE TABLE IF NOT EXISTS {name} ({columns}) USING delta {partitioning} "
-        f"COMMENT {literal(table.comment)} TBLPROPERTIES ({pairs})"
+    return f"({columns}) USING delta {partitioning} COMMENT {literal(table.comment)} TBLPROPERTIES ({pairs})"
+
+
+def columns_or_nulls(table: Table, there: Collection[str]) -> list[str]:
+    """The columns of a table in order, for a SELECT from rows that may not have all: null where one is not there."""
+    columns = [(quoted(column.name), column.type, column.name in there) for column in table.columns]
+    return [name if is_there else f"CAST(NULL AS {type_}) AS {name}" for name, type_, is_there in columns]
+
+
+def merge_clauses(table: Table, delete_when: str | None) -> str:
+    """What a MERGE into a table does with rows that match and others; `delete_when` is true of rows that go."""
+    columns = [f"`{column}`" for column in table.column_names]
+    clauses = [f"WHEN MATCHED AND {delete_when} THEN DELETE"] if delete_when else []
+    clauses.append("WHEN MATCHED THEN UPDATE SET " + ", ".join(f"target.{c} = source.{c}" for c in columns))
+    clauses.append(
+        f"WHEN NOT MATCHED {f'AND NOT {delete_when} ' if delete_when else ''}"
+        f"THEN INSERT ({', '.join(columns)}) VALUES ({', '.join(f'source.{c}' for c in columns)})"
     )
+    return " ".join(clauses)
 
 
 def create_view_statement(name: str, view: View, query: str) -> str:

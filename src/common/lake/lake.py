@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
 
 from pyspark.errors import AnalysisException
-from pyspark.sql import DataFrame, DataFrameWriterV2, SparkSession
+from pyspark.sql import DataFrame, DataFrameWriterV2, Row, SparkSession
 from pyspark.sql import functions as F
 
 from common.contract import HOUR, Relation, Table
+from common.contract.formats import FORMAT, format_in
 from common.errors import ConfigError, LakeConflictError, LakeError
 from common.lake.commit_note import CommitNote
-from common.lake.commits import Carried, Commit, columns_of_history, commit_in_history, commit_in_log
-from common.lake.ddl import create_statement
-from common.lake.delta_log import commit_infos, remove_log_without_commits
+from common.lake.commits import Carried, Commit, format_by, read_commits
+from common.lake.ddl import columns_or_nulls, create_statement, merge_clauses
+from common.lake.delta_log import remove_log_without_commits
 from common.lake.file_checks import check_table_files, flush_commit, repair_of
 from common.spark.driver_rows import no_rows
-from common.spark.failures import SPARK_ERRORS
+from common.spark.failures import SPARK_ERRORS, is_conflict
+from common.spark.parallel import from_one_task_each
 from common.spark.paths import is_on_this_disk
-from common.spark.session import property_of
 from common.spark.sql import hours_condition, quoted
 
-_IS_ADAPTIVE = "spark.sql.adaptive.enabled"
-_IS_CONFLICT = ("DELTA_CONCURRENT", "DELTA_METADATA_CHANGED", "DELTA_PROTOCOL_CHANGED", "DELTA_TABLE_ALREADY_EXISTS")
-IS_MISSING = {
-    "DELTA_MISSING_DELTA_TABLE",
-    "DELTA_TABLE_NOT_FOUND",
-    "DELTA_TABLE_ONLY_OPERATION",
-    "PATH_NOT_FOUND",
-    "TABLE_OR_VIEW_NOT_FOUND",
-}
+# How far back commits are read: a little at first.
+_LOOK_BACK = ((0, 1), (1, 32), (32, 1024))
 
 
 class Lake:
@@ -70,7 +64,7 @@ class Lake:
         except SPARK_ERRORS as error:
             if isinstance(error, AnalysisException) and error.getCondition() == "SCHEMA_NOT_FOUND":
                 raise ConfigError(f"schema: {'.'.join(self._prefix)} does not exist: CREATE SCHEMA it.") from error
-            if _is_conflict(error):
+            if is_conflict(error):
                 raise self._conflict(table, "at the same moment") from error
             if "DELTA_CREATE_TABLE_WITH_NON_EMPTY_LOCATION" in str(error):
                 raise self._no_table(table) from error
@@ -101,33 +95,44 @@ class Lake:
         """
         seen = self._seen.get(table.name)
         if seen is None or (len(seen) < limit and seen and seen[-1].version > 0):
-            found = self._read_history(table, limit)
+            found = self._read_commits(table, limit)
             seen = [commit for commit in found if not seen or commit.version <= seen[0].version]
             self._seen[table.name] = seen
         return seen[:limit]
 
-    def _read_history(self, table: Table, limit: int) -> list[Commit]:
-        """From the log's files where they are local, which takes no Spark job; else from DESCRIBE HISTORY."""
-        folder = self.local_folder(table)
-        if folder:
-            return [commit_in_log(version, info) for version, info in commit_infos(folder, limit)]
-        try:
-            history = self.spark.sql(f"DESCRIBE HISTORY {self.name(table)} LIMIT {int(limit)}")
-            return [commit_in_history(row) for row in history.select(*columns_of_history()).collect()]
-        except AnalysisException as error:
-            if error.getCondition() in IS_MISSING:
-                return []
-            raise
+    def _read_commits(self, table: Table, limit: int) -> list[Commit]:
+        return read_commits(self.spark, self.name(table), self.local_folder(table), limit)
+
+    def commits(self, table: Table) -> Iterator[Commit]:
+        """The same commits, as far back as the caller asks."""
+        for known, limit in _LOOK_BACK:
+            history = self.history(table, limit)
+            yield from history[known:]
+            if len(history) < limit:
+                return
+
+    def format_of(self, table: Table) -> int | None:
+        """Of which lake format the table is; None where there is no table."""
+        is_there = self.newest(table) is not None
+        return (format_by(self.commits(table)) or format_in(self.detail(table)["properties"])) if is_there else None
+
+    def detail(self, table: Table) -> Row:
+        """What the table says of itself: its `description` and its `properties`."""
+        return self.spark.sql(f"DESCRIBE DETAIL {self.name(table)}").select("description", "properties").collect()[0]
 
     def look_again(self, table: Table) -> None:
         """Forget what was seen of the table's commits: for after a step that made some by itself."""
         self._seen.pop(table.name, None)
 
     def read(self, table: Table, version: int | None) -> DataFrame:
-        """The table at a version, checked against the contract; empty where there is none (version None)."""
+        """The table at a version, as the contract has it; empty where there is none (version None). Of a table of an
+        older lake format, columns that it does not have are null.
+        """
         if version is None:
             return no_rows(self.spark, table.ddl)
         rows = self.spark.sql(f"SELECT * FROM {self.name(table)} VERSION AS OF {int(version)}")
+        if table.misfits(rows.dtypes) and (self.format_of(table) or FORMAT) < FORMAT:
+            rows = rows.selectExpr(*columns_or_nulls(table, rows.columns))
         self._check_columns(rows, table)
         return rows
 
@@ -151,14 +156,7 @@ class Lake:
         `hours` are all the hours in which the source's keys may already be, written into the condition so that Delta
         reads no other. A source row for which the SQL `delete_when` is true removes its key instead.
         """
-        columns = [f"`{column}`" for column in table.column_names]
-        clauses = [f"WHEN MATCHED AND {delete_when} THEN DELETE"] if delete_when else []
-        clauses.append("WHEN MATCHED THEN UPDATE SET " + ", ".join(f"target.{c} = source.{c}" for c in columns))
-        clauses.append(
-            f"WHEN NOT MATCHED {f'AND NOT {delete_when} ' if delete_when else ''}"
-            f"THEN INSERT ({', '.join(columns)}) VALUES ({', '.join(f'source.{c}' for c in columns)})"
-        )
-        return self._merge(table, source, " ".join(clauses), hours, note)
+        return self._merge(table, source, merge_clauses(table, delete_when), hours, note)
 
     def insert_missing(self, table: Table, source: DataFrame, *, note: CommitNote) -> Commit | None:
         """Append the rows whose key is not there yet, in one commit; None if all are."""
@@ -212,13 +210,8 @@ class Lake:
         )
 
     def _writer(self, table: Table, rows: DataFrame, carried: Carried) -> DataFrameWriterV2:
-        """Writes the rows, those of one hour from one task where each hour has a folder: a task writes a file of its
-        own into every folder that it has rows for. With adaptive execution, which small runs do without, the rows of a
-        large hour go to several.
-        """
-        if HOUR in table.partitioned_by:
-            is_adaptive = property_of(self.spark, _IS_ADAPTIVE) != "false"
-            rows = rows.hint("rebalance" if is_adaptive else "repartition", F.col(HOUR))
+        """Writes the rows. A task writes a file of its own into the folder of every hour that it has rows for."""
+        rows = from_one_task_each(rows, HOUR) if HOUR in table.partitioned_by else rows
         return carried.as_options(rows.writeTo(self.name(table)))
 
     def commit(
@@ -236,16 +229,16 @@ class Lake:
         if before is None:
             raise LakeError(f"There is no table {self.place(table)}; load_sales makes it.")
         try:
-            write(Carried(replace(note, follows=before), None if beside_others else before))
+            write(Carried(replace(note, follows=before, format=FORMAT), None if beside_others else before))
         except SPARK_ERRORS as error:
-            if _is_conflict(error):
+            if is_conflict(error):
                 raise self._conflict(table, "at the same moment") from error
             raise
-        since = self._read_history(table, limit=1)
+        since = self._read_commits(table, limit=1)
         if since[0].version == before:
             return None
         if since[0].version > before + 1:
-            since = self._read_history(table, limit=since[0].version - before)
+            since = self._read_commits(table, limit=since[0].version - before)
         ours = next((commit for commit in reversed(since) if commit.note and commit.note.run_id == note.run_id), None)
         # A table may compact itself after a commit, which changes no row.
         others = [commit for commit in since if commit is not ours and commit.operation != "OPTIMIZE"]
@@ -256,6 +249,22 @@ class Lake:
         for commit in reversed(since):
             self._flush(table, commit.version)
         return ours
+
+    def alter(self, table: Table, statement: str, note: CommitNote) -> None:
+        """Do a statement that makes one commit of the table's description, or makes it anew; it may carry no note."""
+        before = self.version(table)
+        try:
+            with Carried(note, None).as_properties(self.spark):
+                self.spark.sql(statement)
+        except SPARK_ERRORS as error:
+            if is_conflict(error):
+                raise self._conflict(table, "at the same moment") from error
+            raise
+        newest = self._read_commits(table, limit=1)[0]
+        if newest.version != (before or 0) + 1 or not (newest.changes_description or newest.makes_table):
+            raise self._conflict(table, f"as version {newest.version}")
+        self._seen[table.name] = [newest, *self._seen[table.name]]
+        self._flush(table, newest.version)
 
     def _conflict(self, table: Table, when: str) -> LakeConflictError:
         return LakeConflictError(
@@ -289,7 +298,3 @@ class Lake:
         misfits = table.misfits(rows.dtypes)
         if misfits:
             raise LakeError(f"{self.place(table)} does not fit the contract: {'; '.join(misfits)}.")
-
-
-def _is_conflict(error: Exception) -> bool:
-    return any(condition in str(error) for condition in _IS_CONFLICT)

@@ -16,8 +16,6 @@ from common.lake.file_checks import repair_of
 from common.lake.lake import Lake
 
 UNREADABLE_CHANGES = "the changes since the last run can no longer be read"
-# How far back the last commit that is no maintenance is looked for: a little at first, since each step costs a read.
-_LOOK_BACK = (1, 32, 1024)
 
 
 @dataclass(frozen=True)
@@ -81,13 +79,8 @@ def last_note(lake: Lake, table: Table) -> CommitNote | Unclear:
     """The note in the last commit of a computed table that is no maintenance; Unclear where that commit is not clearly
     a run's.
     """
-    last = None
-    for limit in _LOOK_BACK:
-        history = lake.history(table, limit)
-        last = next((commit for commit in history if not commit.is_maintenance), None)
-        if last or len(history) < limit:
-            break
-    if last is None or last.operation == "CREATE TABLE":
+    last = next((commit for commit in lake.commits(table) if not commit.is_maintenance), None)
+    if last is None or last.makes_table:
         return Unclear("it is new")
     if last.note is None or not last.is_ours or last.note.logic_version is None:
         return Unclear(f"its version {last.version} ({last.operation}) is not a run's")

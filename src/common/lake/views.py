@@ -5,8 +5,9 @@ from __future__ import annotations
 from pyspark.errors import AnalysisException
 
 from common.contract import View
+from common.lake.commits import IS_MISSING
 from common.lake.ddl import create_view_statement
-from common.lake.lake import IS_MISSING, Lake
+from common.lake.lake import Lake
 
 
 def define_view(lake: Lake, view: View, query: str, *, only_look: bool) -> bool:

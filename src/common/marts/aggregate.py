@@ -11,7 +11,8 @@ from common.contract import AGGREGATE
 def aggregate_sales(sales: DataFrame, customers: DataFrame) -> DataFrame:
     """One row per CUSTOMER_ID, PRODUCT_ID and transaction_hour, in the columns of the contract.
 
-    Customers are broadcast; a sale whose customer is unknown keeps its row, with NAME, AGE and COUNTRY null.
+    QUANTITY and AMOUNT are net: what is returned counts below 0. Customers are broadcast; a sale whose customer is
+    unknown keeps its row, with NAME, AGE and COUNTRY null.
     """
     amount = F.sum(F.col("QUANTITY") * F.col("PRICE")).cast("decimal(38,2)")
     groups = sales.groupBy(*AGGREGATE.key).agg(
@@ -19,7 +20,8 @@ def aggregate_sales(sales: DataFrame, customers: DataFrame) -> DataFrame:
         amount.alias("AMOUNT"),
         F.count(F.lit(1)).alias("TRANSACTION_COUNT"),
     )
-    price = (F.col("AMOUNT") / F.col("QUANTITY")).cast("decimal(22,6)")
+    # Null where there are no net units to divide by, and where few net units are left of much money.
+    price = (F.col("AMOUNT") / F.nullif("QUANTITY", F.lit(0))).try_cast("decimal(22,6)")
     small = customers.select("CUSTOMER_ID", "NAME", "AGE", "COUNTRY")
     return (
         groups.join(F.broadcast(small), on="CUSTOMER_ID", how="left")

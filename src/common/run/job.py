@@ -16,10 +16,12 @@ from common.contract import LOGIC_VERSION, OPTIONAL_TABLES, TABLES, Table
 from common.errors import LakeConflictError
 from common.ingest.changes import Decision
 from common.lake.commit_note import CommitNote
+from common.lake.commits import TableChange
 from common.lake.file_checks import check_is_writable
 from common.lake.lake import Lake
 from common.lake.lock import lock_lake
-from common.marts.mart import Mart, pinned_inputs, refresh
+from common.lake.upgrade import bring_up_to_date, check_format, tables_of_loads, upgrades
+from common.marts.mart import Inputs, Mart, pinned_inputs, refresh
 from common.marts.registry import marts_kept_by
 from common.run.configuration import AnySettings
 from common.run.console import Console, Report
@@ -92,14 +94,27 @@ class LakeRun(Run[AnySettings]):
 
     def begin(self) -> None:
         self.lake.check_files((*TABLES, *OPTIONAL_TABLES))
+        check_format(self.lake, TABLES)
+        if self.report.dry_run:
+            self.report.upgrades = upgrades(self.lake, tables_of_loads(self.lake))
 
     def begin_on_existing(self, more: Sequence[Table] = (), *, makes_them: bool = False) -> None:
         """Look at a lake that has to be there. `more` are the tables that the run writes beside those of every load:
         all of them where it `makes_them`, else those that are there.
         """
         self.lake.check_files(more)
+        check_format(self.lake, more)
         written = more if makes_them else [table for table in more if self.lake.version(table) is not None]
         self.before = versions_of_existing(self.lake, written)
+
+    def prepare_tables(self) -> None:
+        """Have the tables that every load keeps be there, of the lake format of now: the first thing that writes."""
+        self.upgrade_tables()
+        self.lake.create(TABLES)
+
+    def upgrade_tables(self) -> None:
+        """Bring those of them that are there to the lake format of now."""
+        self.report.upgrades += bring_up_to_date(self.lake, tables_of_loads(self.lake), self.note)
 
     def refresh_aggregate(self) -> None:
         """Bring the tables up to date that every load keeps: the aggregate."""
@@ -109,7 +124,14 @@ class LakeRun(Run[AnySettings]):
         """Bring computed tables up to date, all by the same versions of sales and customers."""
         with pinned_inputs(self.lake) as inputs:
             for mart in some:
-                self.report.take_refresh(mart.table, refresh(mart, inputs, self.note))
+                self.refresh_mart(mart, inputs)
+
+    def refresh_mart(self, mart: Mart, inputs: Inputs) -> TableChange | None:
+        """Bring one computed table up to date, of the lake format of now; what its commit changed, None without one."""
+        self.report.upgrades += bring_up_to_date(self.lake, [mart.table], self.note)
+        refreshed = refresh(mart, inputs, self.note)
+        change = self.report.take_refresh(mart.table, refreshed)
+        return change if refreshed.commit else None
 
     def record(self) -> str:
         """The last step: the run's own row, by which its files are known."""

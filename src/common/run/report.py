@@ -10,12 +10,14 @@ from datetime import datetime
 from rich.table import Table as RichTable
 
 from common.contract import AGGREGATE, Table
+from common.contract.formats import FORMAT, formats_after
 from common.csv_files.listing import WHY_LEFT_OUT, LeftOut
 from common.ingest.changes import Decision
 from common.ingest.ledger import FeedLedger, RuleCount
 from common.ingest.out_of_order import ReplacedByOlder
 from common.ingest.rules import QualityRules, advice_on, names_of
 from common.lake.commits import Commit, TableChange, change_of
+from common.lake.upgrade import Upgrade
 from common.maintenance.person import Trace
 from common.marts.mart import Refreshed
 from common.marts.plan import Plan
@@ -80,6 +82,7 @@ class RunReport:
     recomputed_whole: str | None = None
     gold_recomputed_whole: dict[str, str] = field(default_factory=dict)
     views_defined: list[str] = field(default_factory=list)
+    upgrades: list[Upgrade] = field(default_factory=list)
     plan: Plan | None = None
     written: list[TableChange] = field(default_factory=list)
     tables: list[TableVersions] = field(default_factory=list)
@@ -137,7 +140,7 @@ class RunReport:
     @property
     def changed_nothing(self) -> bool:
         """Whether no table got a new version, and no view another definition; of a dry run, whether none would."""
-        if self.views_defined:
+        if self.views_defined or self.upgrades:
             return False
         if self.dry_run:
             changes = self.plan.tables if self.plan else []
@@ -228,6 +231,8 @@ def _closing_lines(report: RunReport) -> Iterator[str]:
     if hours:
         span = f"{hours[0]:%Y-%m-%d %H:00} to {hours[-1]:%Y-%m-%d %H:00} UTC"
         yield f"Hours {would}touched: {len(hours):,} ({span}); groups {would}recomputed: {report.groups_touched:,}"
+    if report.upgrades:
+        yield _upgrade_line(report)
     if report.plan and report.dry_run:
         yield from plan_lines(report.plan)
     if report.dry_run:
@@ -241,3 +246,12 @@ def _closing_lines(report: RunReport) -> Iterator[str]:
         before = "new" if table.version_read is None else f"version {table.version_read}"
         after = "unchanged" if table.version_read == table.version_written else f"now version {table.version_written}"
         yield f"  {table.place}: {before}, {after}"
+
+
+def _upgrade_line(report: RunReport) -> str:
+    """Which tables were of an older lake format, and what the newer ones are about."""
+    oldest = min(upgrade.from_format for upgrade in report.upgrades)
+    about = "; ".join(each.about for each in formats_after(oldest))
+    names = ", ".join(upgrade.table for upgrade in report.upgrades)
+    done = "would be brought" if report.dry_run else "brought"
+    return f"Lake format: {done} from {oldest} to {FORMAT} ({about}): {names}"

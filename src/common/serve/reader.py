@@ -19,7 +19,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from common.contract import CUSTOMERS, RUNS, SALES, TABLES
+from common.contract.formats import FORMAT, format_in, newer_format
 from common.contract.gold import SALES_ENRICHED
+from common.errors import NewerFormatError
 from common.marts.sales_enriched import sales_enriched_sql
 from common.spark.sql import quoted
 
@@ -80,7 +82,7 @@ def open_lake(
     """Open a lake without Spark. `run_id` names a run, else it is the newest one that left gold tables, if any did.
 
     `storage_options` are those of delta-rs, for a lake on an object store. Times are shown in UTC. Raises
-    RunNotFoundError.
+    RunNotFoundError, and NewerFormatError for a lake that a newer version of the code has made.
     """
     import duckdb
     from deltalake import DeltaTable
@@ -91,6 +93,7 @@ def open_lake(
         runs = DeltaTable(f"{folder}/{RUNS.name}", storage_options=options)
     except NoDeltaTableError as error:
         raise RunNotFoundError(f"There is no lake at {folder}: load_sales makes it.") from error
+    _check_format(f"{folder}/{RUNS.name}", runs.metadata().configuration)
     found = _runs(runs.to_pyarrow_table(columns=["run_id", "job", "finished_at", "tables"]).to_pylist())
     run = _chosen(found, run_id, folder)
     database = duckdb.connect()
@@ -134,7 +137,7 @@ def open_lake_in_spark(
 
     from pyspark.errors import AnalysisException
 
-    from common.lake.lake import IS_MISSING
+    from common.lake.commits import IS_MISSING
     from common.marts.registry import gold_tables
     from common.spark.times import instant_of
 
@@ -144,6 +147,8 @@ def open_lake_in_spark(
         if error.getCondition() not in IS_MISSING:
             raise
         raise RunNotFoundError(f"There is no lake at {folder or '.'.join(place)}: load_sales makes it.") from error
+    properties = spark.sql(f"SHOW TBLPROPERTIES {name_of(RUNS.name)}").collect()
+    _check_format(folder or ".".join(place), {row["key"]: row["value"] for row in properties})
     found = _runs(
         [
             {"run_id": run_id, "job": job, "finished_at": instant_of(micros), "tables": tables}
@@ -174,6 +179,13 @@ def open_lake_in_spark(
             raise _no_table(missing.replace("`", ""), run) from error
 
     return LakeAtRun(run, found, sql)
+
+
+def _check_format(place: str, properties: Mapping[str, str]) -> None:
+    """Raise NewerFormatError where the table of runs, with these properties, is of a format that is not known here."""
+    number = format_in(properties)
+    if number > FORMAT:
+        raise NewerFormatError(newer_format(place, number))
 
 
 def _names_in(run: Run) -> list[str]:

@@ -30,6 +30,15 @@ _DISK_MESSAGES = (
     "Input/output error",
 )
 
+# What Delta raises where another writer came between.
+_IS_CONFLICT = (
+    "DELTA_CONCURRENT",
+    "DELTA_CONSTRAINT_ALREADY_EXISTS",
+    "DELTA_METADATA_CHANGED",
+    "DELTA_PROTOCOL_CHANGED",
+    "DELTA_TABLE_ALREADY_EXISTS",
+)
+
 # What an error of Hadoop's connectors holds, and what that means. The first that is found counts.
 _REFUSALS: tuple[tuple[str, type[SalesLakehouseError], str], ...] = (
     (
@@ -71,6 +80,11 @@ def refusal_of(error: Exception) -> SalesLakehouseError | None:
     place = f"{store['scheme']}://" if store["scheme"] else store[0]
     meant = ((kind, meaning) for pattern, kind, meaning in _REFUSALS if re.search(pattern, text))
     return next((kind(f"{place} cannot be used: {meaning}") for kind, meaning in meant), None)
+
+
+def is_conflict(error: Exception) -> bool:
+    """Whether a write failed since someone else wrote the table meanwhile."""
+    return any(condition in str(error) for condition in _IS_CONFLICT)
 
 
 def condition_of(error: Exception) -> str:
