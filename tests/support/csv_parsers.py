@@ -11,32 +11,59 @@ from typing import Any
 
 import duckdb
 
-from common.contract import CUSTOMERS_FEED, TRANSACTIONS, Feed
+from common.contract import CUSTOMERS_FEED, TRANSACTIONS
+from common.csv_files.feed_format import USUAL_DIALECT, Dialect
+from support.csv_by_docs import WARNINGS, judge, text_of_columns
+from support.fuzzing import FuzzedFile
 
 csv.field_size_limit(10_000_000)
 
 _IS_CLEAN_ID = (
-    "{0} IS NOT NULL AND length({0}) <= 256 AND NOT regexp_matches(replace({0}, ' ', ''), '[\\p{{C}}\\p{{Z}}\"]')"
+    "{0} IS NOT NULL AND length({0}) <= 256 AND NOT regexp_matches(replace({0}, ' ', ''), '[\\p{{C}}\\p{{Z}}\"]') "
+    "AND NOT regexp_full_match({0}, '[0-9]([.,][0-9]+)?[eE][+][0-9]{{1,3}}')"
 )
+_IS_TOTAL = (
+    "regexp_matches(lower(CUSTOMER_ID), '^[^a-z0-9]*(((grand|sub)[ -]?)?(totals?|sum|count|summe|gesamt|insgesamt)"
+    "|end of (report|file|data|export|list)|[0-9]+ (rows?|records?))([^a-z0-9]|$)')"
+)
+_IS_WHOLE = "regexp_full_match({0}, '[+-]?[0-9]{{1,18}}([.]0*)?')"
+_OFFSET = "( ?(Z|z|UTC|GMT|[+-](0[0-9]|1[0-8])(:?[0-5][0-9])?))?"
+_IS_TIME = (
+    "(regexp_full_match(TRANSACTION_DATE, '([0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{4}/[0-9]{2}/[0-9]{2})[ Tt]"
+    f"([01]?[0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]+)?)?{_OFFSET}') OR regexp_full_match(TRANSACTION_DATE, "
+    f"'[0-9]{{8}}[Tt]([01][0-9]|2[0-3])[0-5][0-9][0-5][0-9]([.][0-9]+)?{_OFFSET}'))"
+)
+# From the shapes above to the one that DuckDB casts, step by step.
+_STEPS_TO_A_TIME = (
+    (r"^([0-9]{4})([0-9]{2})([0-9]{2})[Tt]([0-9]{2})([0-9]{2})([0-9]{2})", r"\1-\2-\3 \4:\5:\6"),
+    (r"^([0-9]{4})/([0-9]{2})/", r"\1-\2-"),
+    (r"^(.{10})[Tt]", r"\1 "),
+    (r"^(.{10} )([0-9]:)", r"\10\2"),
+    (r"([.][0-9]{6})[0-9]+", r"\1"),
+    (r" ?(Z|z|UTC|GMT)$", "+00"),
+    (r" ([+-])", r"\1"),
+    (r"([+-][0-9][0-9])([0-9][0-9])$", r"\1:\2"),
+)
+_CASTABLE_TIME = "TRANSACTION_DATE"
+for _pattern, _replacement in _STEPS_TO_A_TIME:
+    _CASTABLE_TIME = f"regexp_replace({_CASTABLE_TIME}, '{_pattern}', '{_replacement}')"
 _TYPED = {
     TRANSACTIONS.name: f"""
-        SELECT TRANSACTION_ID, CUSTOMER_ID, PRODUCT_ID, TRY_CAST(QUANTITY AS INTEGER) AS quantity,
-            TRY_CAST(PRICE AS DECIMAL(18, 2)) AS price,
-            TRY_CAST(
-                regexp_replace(TRANSACTION_DATE, '([+-][0-9][0-9])([0-9][0-9])$', '\\1:\\2') AS TIMESTAMPTZ
-            ) AS time
+        SELECT TRANSACTION_ID, CUSTOMER_ID, PRODUCT_ID,
+            TRY_CAST(split_part(QUANTITY, '.', 1) AS INTEGER) AS quantity,
+            TRY_CAST(PRICE AS DECIMAL(18, 2)) AS price, TRY_CAST({_CASTABLE_TIME} AS TIMESTAMPTZ) AS time
         FROM texts
         WHERE {" AND ".join(_IS_CLEAN_ID.format(name) for name in TRANSACTIONS.column_names[:3])}
-            AND regexp_full_match(QUANTITY, '[+-]?[0-9]+')
-            AND regexp_full_match(PRICE, '[+-]?0*[0-9]{{1,16}}([.][0-9]{{1,2}}0*)?')
-            AND regexp_full_match(TRANSACTION_DATE, '[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[ T]([01][0-9]|2[0-3]):[0-5][0-9]'
-                || '(:[0-5][0-9]([.][0-9]{{1,6}}0*)?)?(Z|[+-](0[0-9]|1[0-8])(:?[0-5][0-9])?)?')
+            AND {_IS_WHOLE.format("QUANTITY")} AND {_IS_TIME} AND CUSTOMER_ID <> 'guest'
+            AND regexp_full_match(PRICE, '[+-]?(0*[0-9]{{1,16}}([.]([0-9]{{1,2}}0*)?)?|[.][0-9]{{1,2}}0*)')
     """,
     CUSTOMERS_FEED.name: f"""
-        SELECT CUSTOMER_ID, NAME, TRY_CAST(AGE AS INTEGER) AS age, COUNTRY
+        SELECT CUSTOMER_ID, NAME, TRY_CAST(split_part(AGE, '.', 1) AS INTEGER) AS age, COUNTRY
         FROM texts
-        WHERE {_IS_CLEAN_ID.format("CUSTOMER_ID")} AND (AGE IS NULL OR regexp_full_match(AGE, '[+-]?[0-9]+'))
-            AND (AGE IS NULL OR TRY_CAST(AGE AS INTEGER) BETWEEN 0 AND 120)
+        WHERE {_IS_CLEAN_ID.format("CUSTOMER_ID")} AND (AGE IS NULL OR {_IS_WHOLE.format("AGE")})
+            AND CUSTOMER_ID <> 'guest'
+            AND (AGE IS NULL OR TRY_CAST(split_part(AGE, '.', 1) AS INTEGER) BETWEEN 0 AND 120)
+            AND NOT (NAME IS NULL AND AGE IS NULL AND COUNTRY IS NULL AND {_IS_TOTAL})
     """,
 }
 _ACCEPTED = {
@@ -58,13 +85,19 @@ class Parsers:
         self.database = duckdb.connect()
         self.database.execute("SET threads = 1; SET TimeZone = 'UTC'")
 
-    def accepted(self, content: bytes, feed: Feed) -> list[tuple[Any, ...]] | None:
-        """The rows of a file that our rules accept, read and judged by DuckDB; None where one of the two parsers calls
-        the file malformed, or they do not find the same rows of the right width in it.
+    def accepted(self, file: FuzzedFile) -> list[tuple[Any, ...]] | None:
+        """The rows of a file that our rules accept, as other parsers read them; None where these cannot tell. A file
+        that nobody describes is read by DuckDB, to typed values, and by Python's csv module, which have to find the
+        same rows of the right width in it. One that is described is read by the csv module; what becomes of its texts
+        is written down in csv_by_docs.py alone.
         """
-        by_csv, by_duckdb = _read_by_csv(content), self._read_by_duckdb(content, len(feed.columns))
-        if by_csv is None or by_duckdb is None:
+        if file.described.text:
+            return _accepted_by_csv(file)
+        content, feed = file.content, file.feed
+        rows_by_csv, by_duckdb = _read_by_csv(content), self._read_by_duckdb(content, len(feed.columns))
+        if rows_by_csv is None or by_duckdb is None:
             return None
+        by_csv = [row for _, row in rows_by_csv]
         whole = [tuple(value or None for value in row) for row in by_csv if len(row) == len(feed.columns)]
         if whole != by_duckdb:
             return None
@@ -99,9 +132,47 @@ class Parsers:
         return None
 
 
-def _read_by_csv(content: bytes) -> list[list[str]] | None:
+def _accepted_by_csv(file: FuzzedFile) -> list[tuple[Any, ...]] | None:
+    format_ = file.described.format
+    dialect = format_.dialect
+    rows = _read_by_csv(file.content, dialect)
+    # An escaped missing value is no escape to us. A line of tabs is blank to us.
+    has_escaped_words = dialect.escape_char and any(dialect.escape_char in word for word in dialect.missing_values)
+    has_blank_rows = dialect.delimiter == "\t" and any(not any(value.strip() for value in row) for _, row in rows or [])
+    if rows is None or has_escaped_words or has_blank_rows:
+        return None
+    names = [name.strip() for name in rows[0][1]]
+    accepted = []
+    for line, row in rows[1:]:
+        if len(row) == len(names):
+            text_of = text_of_columns(names, row, file.feed, file.described, file.name, line)
+            reasons, values = judge(text_of, file.feed, format_)
+            if set(reasons) <= WARNINGS:
+                accepted.append(values)
+    return accepted
+
+
+def _read_by_csv(content: bytes, dialect: Dialect = USUAL_DIALECT) -> list[tuple[int, list[str]]] | None:
+    """Each row from the header on, with the number of its first line."""
     try:
-        text = io.StringIO(content.decode("utf-8-sig"), newline="")
-        return [[re.sub(r"\r\n?", "\n", value) for value in row] for row in csv.reader(text, strict=True)]
+        text = content.decode("utf-8-sig" if dialect.encoding == "utf-8" else dialect.encoding)
+        lines = iter(io.StringIO(text, newline=""))
+        above = len(dialect.comment_rows)
+        for _ in range(above):
+            next(lines)
+        reader = csv.reader(
+            lines,
+            strict=True,
+            delimiter=dialect.delimiter,
+            quotechar=dialect.quote_char,
+            quoting=csv.QUOTE_MINIMAL if dialect.quote_char else csv.QUOTE_NONE,
+            escapechar=dialect.escape_char,
+            skipinitialspace=dialect.skip_initial_space,
+        )
+        rows, line = [], above + 1
+        for row in reader:
+            rows.append((line, [re.sub(r"\r\n?", "\n", value) for value in row]))
+            line = above + reader.line_num + 1
     except (UnicodeDecodeError, csv.Error):
         return None
+    return rows

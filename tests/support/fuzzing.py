@@ -5,12 +5,16 @@ from __future__ import annotations
 import gzip
 import re
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from random import Random
 
 from common.contract import CUSTOMERS_FEED, TRANSACTIONS, Feed
+from support.fuzzed_dialects import USUAL, Described, described_feed, number_as_written, time_as_written
 
-# Files whose numbers share all but the last two digits share two orders of columns, since each order is a scan.
+# Of the files of a feed whose numbers share all but the last two digits, half are as nobody describes them, in two
+# orders of columns, and the others follow two descriptions: each order is a scan, and each description a run.
 BATCH = 100
+_KINDS, _USUAL_KINDS = 4, 2
 
 _ODD_TEXTS = [
     *("Smith, Ann", 'Ann "Ace" Lee', '"', '""', '"x"', "x,", ",", ",,,", "'single", "O'Brien", "#x", "=1+1", "-"),
@@ -18,6 +22,7 @@ _ODD_TEXTS = [
     *("", " ", "\t", " padded ", "NULL", "null", "N/A", "\\N", "back\\slash", "ends\\", '\\"', "a\\,b", "nan"),
     *("Zo\u00eb", "e\u0301", "\u6771\u4eac", "\U0001f469\u200d\U0001f467", "\u200b", "\u00a0", "\ufeff", "\u202eabc"),
     *("\x00", "a\x00b", "\x07", "\x0b", "\x0c", "\x1a", "\x1f", "\x7f", "\x85", "\u2028", "\u3000x", "\ue000"),
+    *("1.23457E+15", "4,5e+3", "7E+5", "guest", "Total", "END of file", "totals: 5", "12 rows", "totally"),
     *("x\nc1,Ann,30,Mali\ny", "x\nt1,c1,p1,1,2.50,2025-02-22 09:00:00\ny", "1,2\n3,4", "a\n,,,\nb", "a,b,c\nd"),
 ]
 _ODD_NUMBERS = [
@@ -38,16 +43,22 @@ _ODD_NUMBERS = [
         "1\n",
     ),
     *("--5", "5-", "\u22125", "\u00a07", " 7", "7\t", "NULL", "", "1d", "'7", "7\x00", "121", "120", "999"),
+    *("2.0", "2.", "+2.000", "2.5", ".0", ".", "1.000.000", "1.000", "12,0", "9" * 18 + ".0", "NA", "-", "\\N", "-2"),
 ]
 _ODD_PRICES = [
     *("0", "0.00", "-0.00", "-1.25", "+1.25", "0.5", ".5", "5.", "12.340", "1.50000000000000000000", "1.005", "1.239"),
     *("9999999999999999.99", "10000000000000000.00", "0000000000000000000012.34", "1e2", "1E-2", "$5", "5\u20ac"),
+    *(".99", ".990000", "-.5", "+.", ".", "5.000000", "4481.4300000000003", "9999999999999999.999", "0.005", "0.0049"),
+    *("12.34.567,8", "12.345.678,9", "1,5", ",5", "5,", "1'234.50", "1'23.50", "12'345'678,90", "NA", "nan", "\\N"),
     *("1,234.50", "1.234,50", "1 234.50", "\uff11\uff12.50", "NaN", "-Infinity", "1d", "NULL", "", "1.50\n", "1..5"),
 ]
 _TIME_SHAPES = [
     *("{d} {t}", "{d}T{t}", "{d}T{t}Z", "{d} {t}Z", "{d} {t}+05:30", "{d}T{t}-0130", "{d} {t}+02", "{d} {m}"),
     *("{d}T{m}Z", "{d} {t}.5", "{d} {t}.123456", "{d}T{t}.123456Z", "{d} {t}.123456000", "{d} {t}.000001-08:00"),
-    *("{d} {t}+00:00", "{d} {t}+1400", "{d} {t}.1+18:00"),
+    *("{d} {t}+00:00", "{d} {t}+1400", "{d} {t}.1+18:00", "{d} {t} +0200", "{d} {t} UTC", "{d} {t}.5 GMT", "{d}t{t}z"),
+    *("{d} {t}.1234567", "{d} {t}.999999999Z", "{d} {t}.12345678 -0330", "2025/02/22 {t}", "2025/02/22T{m}Z"),
+    *("20250222T101112Z", "20250222t101112", "20250222T101112.5+02", "{d} 9:05:07", "{d} 0:00", "{d} {m} +02:00"),
+    *("2025-03-30 02:30:00", "2025-10-26 02:30:00", "2025-03-09 02:30", "2025-11-02 01:30:00.25", "2025-03-30 02:30Z"),
 ]
 _ODD_TIME_SHAPES = [
     *(
@@ -61,11 +72,27 @@ _ODD_TIME_SHAPES = [
         "1999-12-31 {t}",
     ),
     *("2999-01-01 {t}", "22/02/2025 {t}", "22.02.2025 {t}", "20250222T{t}", "2025-2-2 {t}", "{d} 4:00 PM", "{d}  {t}"),
-    *("{d} {t} Europe/Berlin", "{d} {t} +01:00", "{d}T{t}+25:00", "{d} {t}+19:00", "{d} {t}+01:60", "{d} {t}.1234567"),
+    *("{d} {t} Europe/Berlin", "{d}T{t}+25:00", "{d} {t}+19:00", "{d} {t}+01:60", "{d} {t} utc", "{d} {t}  UTC"),
+    *(
+        "2025/02-22 {t}",
+        "20250222 101112",
+        "20250222T1011",
+        "20250222T1011122",
+        "{d} {t} CET",
+        "{d} {t}+0100Z",
+        "{d}T9",
+    ),
+    *("31/02/2025 10:00", "1/2/2025 9:5", "12/13/25 9:05 AM", "0/1/2025 10:00", "feb 3, 2025 12:00:00 am", "{d} 9:5"),
+    *(
+        "20250222101112",
+        "2025022210111",
+        "3 June 2025, 9.05 Uhr",
+        "03.02.2025 24:00:00",
+        "2/3/25 13:00 PM",
+        "1/1/1 1:1",
+    ),
     *(
         "{d} {t}.",
-        "{d}t{t}",
-        "{d} {t}z",
         "{d} {t}+1",
         "{d}\u00a0{t}",
         "{d}, {t}",
@@ -88,42 +115,52 @@ class FuzzedFile:
     feed: Feed
     name: str
     content: bytes
+    described: Described = USUAL
 
     @property
     def stored(self) -> bytes:
         return gzip.compress(self.content, mtime=0) if self.name.endswith(".gz") else self.content
 
 
-def fuzzed_file(seed: int, number: int) -> FuzzedFile:
-    """Transactions under even numbers, customers under odd ones. A quarter has stray quotes, and a quarter damaged
-    bytes; the others are odd in what RFC 4180 allows, in their values and in how many values a row has.
+def fuzzed_file(seed: int, number: int, *, as_usual: bool = False) -> FuzzedFile:
+    """Transactions under even numbers, customers under odd ones; half of each in another dialect, unless `as_usual`. A
+    quarter has stray quotes, and a quarter damaged bytes; the others are odd in what the dialect allows, in their
+    values and in how many values a row has.
     """
     rng = Random(f"{seed} file {number}")
     feed = CUSTOMERS_FEED if number % 2 else TRANSACTIONS
-    columns = _layout(seed, number, feed)
+    kind_of_format = number // 2 % _KINDS
+    is_usual = as_usual or kind_of_format < _USUAL_KINDS
+    described = USUAL if is_usual else described_feed(feed, f"{seed} {number // BATCH} {kind_of_format} {feed.name}")
+    writer = _Writer(feed, described, rng.choice([0.0, 0.02, 0.1, 0.3]), rng)
+    columns = _layout(seed, number, feed, described)
     kind = rng.choice(["tidy", "tidy", "quotes", "bytes"])
-    oddity = rng.choice([0.0, 0.02, 0.1, 0.3])
     rows = rng.randint(1, 30) if rng.random() < 0.98 else rng.randint(1_001, 1_500)
-    header = _header(columns, rng)
-    records = [_record(feed, columns, f"{number}-{row}", oddity, rng) for row in range(rows)]
-    lines = [header, *(_faulty(record, header, kind, oddity, rng) for record in records)]
+    header = writer.header(columns)
+    records = [writer.record(columns, f"{number}-{row}") for row in range(rows)]
+    body = [writer.faulty(record, header, kind) for record in records]
+    if rng.random() < 0.03:
+        body.insert(rng.randint(0, len(body)), writer.header(rng.sample(columns, len(columns))))
     ends = rng.choice([["\n"], ["\n"], ["\r\n"], ["\r"], ["\n", "\r\n"], ["\n", "\r\n", "\r"]])
-    head, *body = [line + rng.choice(ends) for line in lines]
-    content = "".join(body).encode("utf-8")
+    # An empty title would make one end of two different ones.
+    end = rng.choice(ends)
+    head = "".join(line + end for line in (*described.titles, header))
+    encoding = described.format.dialect.encoding
+    content = "".join(line + rng.choice(ends) for line in body).encode(encoding, "replace")
     if rng.random() < 0.3:
         content = content.rstrip(b"\r\n")
     if kind == "bytes":
         for _ in range(rng.randint(1, 4)):
             content = _damaged(content, rng)
-    byte_order_mark = b"\xef\xbb\xbf" if rng.random() < 0.1 else b""
+    byte_order_mark = b"\xef\xbb\xbf" if rng.random() < 0.1 and encoding == "utf-8" else b""
     name = f"file_{number:05}.csv" + (".gz" if rng.random() < 0.1 else "")
-    return FuzzedFile(number, feed, name, byte_order_mark + head.encode("utf-8") + content)
+    return FuzzedFile(number, feed, name, byte_order_mark + head.encode(encoding) + content, described)
 
 
 def file_with_a_bad_header(seed: int, number: int) -> FuzzedFile:
     """A file that is to be refused for its first line."""
     rng = Random(f"{seed} header {number}")
-    good = fuzzed_file(seed, number)
+    good = fuzzed_file(seed, number, as_usual=True)
     header, break_, rest = re.split(rb"(\r\n|\r|\n)", good.content.removeprefix(b"\xef\xbb\xbf"), maxsplit=1)
     names = header.decode().split(",")
     at = rng.randrange(len(names))
@@ -152,31 +189,125 @@ def file_with_a_bad_header(seed: int, number: int) -> FuzzedFile:
     return FuzzedFile(number, good.feed, f"header_{number:05}.csv", bad + break_ + rest)
 
 
-def _layout(seed: int, number: int, feed: Feed) -> list[str]:
-    rng = Random(f"{seed} layouts {number // BATCH} {feed.name}")
-    layouts = [feed.column_names, rng.sample(feed.column_names, len(feed.columns))]
-    return layouts[number // 2 % 2]
+def _layout(seed: int, number: int, feed: Feed, described: Described) -> list[str]:
+    """The columns of a file: those of the feed under the feed's names, and others. One without a name comes last."""
+    rng = Random(f"{seed} layouts {number // BATCH} {feed.name} {described.text}")
+    named = [*feed.column_names, *[name for name in described.others if name]]
+    layouts = [named, rng.sample(named, len(named))]
+    return layouts[number // 2 % 2] + [name for name in described.others if not name]
 
 
-def _header(columns: list[str], rng: Random) -> str:
-    name_style = rng.choice(["{}", "{}", "{}", '"{}"', " {} ", "{}\t"])
-    names = rng.choice([columns, [name.lower() for name in columns], [name.title() for name in columns]])
-    return ",".join(name_style.format(name) for name in names)
+@dataclass
+class _Writer:
+    """Writes the rows of one file, each value and line odd now and then."""
 
+    feed: Feed
+    described: Described
+    oddity: float
+    rng: Random
 
-def _record(feed: Feed, columns: list[str], id_: str, oddity: float, rng: Random) -> list[str]:
-    """The values of a row, each good but for an odd one now and then."""
-    if rng.random() < 0.03:
-        id_ = f"again-{rng.randrange(40)}"
-    good = _good_customer(id_, rng) if feed is CUSTOMERS_FEED else _good_sale(id_, rng)
-    odd = {"QUANTITY": _ODD_NUMBERS, "AGE": _ODD_NUMBERS, "PRICE": _ODD_PRICES, "TRANSACTION_DATE": _ODD_TIME_SHAPES}
-    values = []
-    for name in columns:
-        value = good[name]
-        if rng.random() < oddity:
-            value = _time(rng.choice(odd[name]), rng) if name in odd else _odd_text(value, rng)
-        values.append(value)
-    return values
+    def __post_init__(self) -> None:
+        dialect = self.described.format.dialect
+        self.delimiter, self.quote, self.escape = dialect.delimiter, dialect.quote_char, dialect.escape_char
+
+    def header(self, columns: list[str]) -> str:
+        rng = self.rng
+        names = [self.described.header_of(column) if column in self.feed.column_names else column for column in columns]
+        names = rng.choice([names, [name.lower() for name in names], [name.title() for name in names]])
+        styles = ["{}", "{}", "{}", " {} ", "{} ", *([] if not self.quote else [f"{self.quote}{{}}{self.quote}"])]
+        style = rng.choice(styles)
+        written = []
+        for name in names:
+            text = style.format(name)
+            if self.delimiter in name or (self.quote and self.quote in name):
+                text = self.in_quotes(name) if self.quote else name.replace(self.delimiter, " ")
+            written.append(text)
+        return self.delimiter.join(written)
+
+    def record(self, columns: list[str], id_: str) -> list[str]:
+        """The values of a row, each good but for an odd one now and then."""
+        rng = self.rng
+        if rng.random() < 0.03:
+            id_ = f"again-{rng.randrange(40)}"
+        good = _good_customer(id_, rng) if self.feed is CUSTOMERS_FEED else self.good_sale(id_)
+        odd = {
+            "QUANTITY": _ODD_NUMBERS,
+            "AGE": _ODD_NUMBERS,
+            "PRICE": _ODD_PRICES,
+            "TRANSACTION_DATE": [*_ODD_TIME_SHAPES, *_TIME_SHAPES],
+        }
+        values = []
+        for name in columns:
+            value = good.get(name, "")
+            if rng.random() < self.oddity or (name not in good and name):
+                value = _time(rng.choice(odd[name]), rng) if name in odd else _odd_text(value, rng)
+            if rng.random() < self.oddity / 5 and self.described.format.dialect.missing_values:
+                value = rng.choice(self.described.format.dialect.missing_values)
+            values.append(value)
+        return values
+
+    def good_sale(self, id_: str) -> dict[str, str]:
+        rng, format_ = self.rng, self.described.format
+        sale = _good_sale(id_, rng)
+        if format_.allows_returns and rng.random() < 0.2:
+            sale["QUANTITY"] = f"-{sale['QUANTITY']}"
+        elif format_.dialect.group_char and rng.random() < 0.2:
+            sale["QUANTITY"] = number_as_written(str(rng.randint(1, 2_000_000)), self.described, rng)
+        if format_.allows_guests and rng.random() < 0.2:
+            sale["CUSTOMER_ID"] = ""
+        sale["PRICE"] = number_as_written(sale["PRICE"], self.described, rng)
+        time_format = format_.columns["TRANSACTION_DATE"].format if format_.columns else None
+        if time_format:
+            time = datetime(2025, 2, 22) + timedelta(microseconds=rng.randrange(10**13))
+            sale["TRANSACTION_DATE"] = time_as_written(time, time_format, rng)
+        return sale
+
+    def faulty(self, values: list[str], header: str, kind: str) -> str:
+        """The row as a line, maybe with a value more or fewer, and whatever may stand between two rows."""
+        rng, oddity = self.rng, self.oddity
+        values = list(values)
+        if rng.random() < oddity / 5:
+            values = rng.choice([values[:-1], values[1:], values[:1], [*values, ""], [*values, "more"], ["", *values]])
+        if rng.random() < oddity / 50:
+            values = [*values, *[""] * rng.choice([990, 998, 1_000, 30_000])]
+        if rng.random() < oddity / 100:
+            values[0] = "x" * 200_000
+        line = self.delimiter.join(self.written(value) for value in values)
+        if kind == "quotes" and rng.random() < 0.1:
+            at, quote = rng.randint(0, len(line)), self.quote or '"'
+            stray = [quote, quote, quote * 2, f"{quote}x", f" {quote}", *([self.escape] if self.escape else [])]
+            line = line[:at] + rng.choice(stray) + line[at:]
+        if rng.random() < oddity / 5:
+            titles = [f"\n{title}" for title in self.described.titles]
+            empty = self.delimiter * len(values)
+            titles += [f"\nGrand total: 2{empty[1:]}", f"\nEnd of report{empty[1:]}"]
+            line += rng.choice(
+                ["\n", "\n   ", "\n\t \n", f"\n{header}", "\n#comment", '\n""', f"\n{empty[:3]}", f"\n{empty}", *titles]
+            )
+        return line
+
+    def written(self, value: str) -> str:
+        rng, special = self.rng, f"{self.delimiter}{self.quote or ''}{self.escape or ''}\r\n"
+        has_special = any(char in special for char in value)
+        if self.quote and (has_special or rng.random() < 0.1):
+            value = self.in_quotes(value)
+        elif self.escape and has_special and rng.random() < 0.9:
+            value = re.sub(f"[{re.escape(special)}]", lambda found: f"{self.escape}{found[0]}", value)
+        elif has_special and rng.random() < 0.9:
+            value = value.replace(self.delimiter, " ")
+        if rng.random() < self.oddity / 10:
+            value = rng.choice([" ", "\t", "  "]) + value
+        if rng.random() < self.oddity / 10:
+            value += rng.choice([" ", "\t"])
+        return value
+
+    def in_quotes(self, value: str) -> str:
+        quote, escape = str(self.quote), self.escape
+        # Now and then, an escape is left as it is, or a quote is not doubled but escaped.
+        if escape and self.rng.random() < 0.95:
+            value = value.replace(escape, escape * 2)
+        pair = escape + quote if escape and self.rng.random() < 0.5 else quote * 2
+        return quote + value.replace(quote, pair) + quote
 
 
 def _good_customer(id_: str, rng: Random) -> dict[str, str]:
@@ -205,36 +336,6 @@ def _time(shape: str, rng: Random) -> str:
 def _odd_text(value: str, rng: Random) -> str:
     odd = rng.choice(_ODD_TEXTS)
     return rng.choice([odd, odd, value + odd, odd + value, f"{value}{odd}{value}", "x" * rng.choice([255, 256, 257])])
-
-
-def _faulty(values: list[str], header: str, kind: str, oddity: float, rng: Random) -> str:
-    """The row as a line, maybe with a value more or fewer, and whatever may stand between two rows."""
-    values = list(values)
-    if rng.random() < oddity / 5:
-        values = rng.choice([values[:-1], values[1:], values[:1], [*values, ""], [*values, "more"], ["", *values]])
-    if rng.random() < oddity / 50:
-        values = [*values, *[""] * rng.choice([990, 998, 1_000, 30_000])]
-    if rng.random() < oddity / 100:
-        values[0] = "x" * 200_000
-    line = ",".join(_written(value, oddity, rng) for value in values)
-    if kind == "quotes" and rng.random() < 0.1:
-        at = rng.randint(0, len(line))
-        line = line[:at] + rng.choice(['"', '"', '""', '"x', ' "']) + line[at:]
-    if rng.random() < oddity / 5:
-        line += rng.choice(
-            ["\n", "\n   ", "\n\t \n", f"\n{header}", "\n#comment", '\n""', "\n,,,", "\n" + "," * len(values)]
-        )
-    return line
-
-
-def _written(value: str, oddity: float, rng: Random) -> str:
-    if re.search(r'[",\r\n]', value) or rng.random() < 0.1:
-        value = '"' + value.replace('"', '""') + '"'
-    if rng.random() < oddity / 10:
-        value = rng.choice([" ", "\t", "  "]) + value
-    if rng.random() < oddity / 10:
-        value += rng.choice([" ", "\t"])
-    return value
 
 
 def _damaged(content: bytes, rng: Random) -> bytes:

@@ -18,7 +18,7 @@ from common.contract import GUEST, Feed
 from common.csv_files import values
 from common.csv_files.encoding import decoded, is_decodable
 from common.csv_files.expressions import COMPUTED, with_expressions
-from common.csv_files.feed_format import FeedFormat
+from common.csv_files.feed_format import FeedFormat, Source
 from common.csv_files.files import InputFile, read_text
 from common.csv_files.grammar import Grammar
 from common.csv_files.header import Header, sources_of
@@ -83,7 +83,10 @@ def stitched_lines(lines: DataFrame, headers: Mapping[int, Header], grammar: Gra
     lines_before = of_file.rowsBetween(Window.unboundedPreceding, -1)
     lines_so_far = of_file.rowsBetween(Window.unboundedPreceding, 0)
     of_record = Window.partitionBy("file", "first_line")
-    is_inside_quotes = F.coalesce(F.sum(grammar.quotes_in("line") % 2).over(lines_before), F.lit(0)) % 2 == 1
+    # Quotes in the lines above the header, and in it, are no business of the rows.
+    header_row = max(header.row for header in headers.values())
+    odd = F.when(F.col("number") > header_row, grammar.quotes_in("line") % 2).otherwise(0)
+    is_inside_quotes = F.coalesce(F.sum(odd).over(lines_before), F.lit(0)) % 2 == 1
 
     numbered = (
         lines.withColumn("number", F.row_number().over(of_file))
@@ -140,7 +143,9 @@ def parse(lines: DataFrame, headers: Mapping[int, Header], feed: Feed, format_: 
         # Where customers are read from sales, a line without one says nothing of a customer.
         is_of_guest = F.col("is_well_formed") & ~F.col("is_header") & F.col("CUSTOMER_ID").isNull()
         rows = rows.withColumn("is_blank", F.col("is_blank") | is_of_guest)
-    return rows.withColumn("is_other_header", _is_other_header(headers.values(), feed, Grammar.of(format_.dialect)))
+    numbers_and_times = [c.name for c in feed.columns if c.type != "string" and sources[c.name] != Source()]
+    is_other_header = _is_other_header(headers.values(), numbers_and_times, Grammar.of(format_.dialect))
+    return rows.withColumn("is_other_header", is_other_header)
 
 
 def check_expressions(lines: DataFrame, headers: Mapping[int, Header], feed: Feed, format_: FeedFormat) -> None:
@@ -180,7 +185,8 @@ def _parse_layout(lines: DataFrame, headers: Sequence[Header], feed: Feed, forma
         raw_line.contains("\t").alias("has_tabs"),
     )
     rows = computed_once(rows, "fields", "has_tabs")
-    is_well_formed = F.coalesce(F.size("fields") == len(names), F.lit(False))
+    # Of a line above the header, nothing is expected.
+    is_well_formed = F.coalesce(F.size("fields") == len(names), F.lit(False)) | F.col("is_header")
     rows = rows.withColumn("is_well_formed", is_well_formed)
 
     def value(index: int) -> Column:
@@ -200,7 +206,7 @@ def _parse_layout(lines: DataFrame, headers: Sequence[Header], feed: Feed, forma
     return rows.select(*_FLAGS, F.struct(*of_row).alias("text"))
 
 
-def _is_other_header(headers: Iterable[Header], feed: Feed, grammar: Grammar) -> Column:
+def _is_other_header(headers: Iterable[Header], numbers_and_times: Sequence[str], grammar: Grammar) -> Column:
     """Whether a line is another header than that of its file, as where two exports were put together: at least half of
     its values are names of columns.
     """
@@ -208,11 +214,9 @@ def _is_other_header(headers: Iterable[Header], feed: Feed, grammar: Grammar) ->
     around = F.lit(f" \t{grammar.quote or ''}")
     words = F.transform(grammar.split(F.upper("raw_line")), lambda word: F.btrim(word, around))
     in_common = F.size(F.array_intersect(words, F.array(*[F.lit(name) for name in known])))
-    # Nearly all rows are clean, which costs less to see. A name of a column is no clean number and no time.
-    unclean = [
-        F.col(column.name).isNull() & F.col(f"text.{column.name}").isNotNull()
-        for column in feed.columns
-        if column.type != "string"
-    ]
-    is_worth_a_look = F.col("is_well_formed") & ~F.col("is_header") & reduce(Column.__or__, unclean, F.lit(False))
-    return is_worth_a_look & (in_common >= 2) & (in_common * 2 >= F.size(words))
+    is_header = (in_common >= 2) & (in_common * 2 >= F.size(words))
+    if numbers_and_times:
+        # Nearly all rows are clean, which costs less to see. A name of a column is no clean number and no time.
+        unclean = [F.col(name).isNull() & F.col(f"text.{name}").isNotNull() for name in numbers_and_times]
+        is_header = (~F.col("is_well_formed") | reduce(Column.__or__, unclean)) & is_header
+    return ~F.col("is_header") & is_header

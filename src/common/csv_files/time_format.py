@@ -12,10 +12,10 @@ _MONTH_NAME = (
     "((?i:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sep(?:t(?:ember)?)?|"
     "oct(?:ober)?|nov(?:ember)?|dec(?:ember)?))"
 )
-_NUMBER = "([0-9]{1,2})"
+_NUMBER, _TWO_DIGITS = "([0-9]{1,2})", "([0-9]{2})"
 _PATTERNS = {
     "Y": "([0-9]{4})",
-    "y": "([0-9]{2})",
+    "y": _TWO_DIGITS,
     "m": _NUMBER,
     "b": _MONTH_NAME,
     "B": _MONTH_NAME,
@@ -28,6 +28,7 @@ _PATTERNS = {
     "f": "([0-9]{1,9})",
     "z": "(Z|z|[+-][0-9]{2}(?::?[0-9]{2})?)",
 }
+_OF_DIGITS = {name for name, pattern in _PATTERNS.items() if pattern.startswith("([0-9]")}
 _TOKEN = re.compile(r"%(.)|(\s+)|([^%\s]+)", re.DOTALL)
 # Stands between the parts of a time, and in no text that fits a format.
 _BETWEEN = "\u0001"
@@ -57,16 +58,7 @@ def as_iso_8601(text: Column, format_: str) -> Column:
     """A time in a format as the same time in ISO 8601; null where the text is not in that format. A day that does not
     exist, such as 30 February, is left for others to find. Of two-digit years, 69 to 99 are of the 20th century.
     """
-    names, pattern = [], ""
-    for directive, space, literal in (found.groups() for found in _TOKEN.finditer(format_)):
-        if directive and directive != "%":
-            names.append(directive)
-            pattern += _PATTERNS[directive]
-        elif space:
-            pattern += r"\s+"
-        else:
-            pattern += re.escape(literal or "%")
-    pattern = rf"^{pattern}\z"
+    names, pattern = _pattern(format_)
     marked = F.regexp_replace(text, pattern, _BETWEEN.join(f"${group}" for group in range(1, len(names) + 1)))
     parts = F.split(F.when(text.rlike(pattern), marked), _BETWEEN)
     part = {name: F.get(parts, F.lit(index)) for index, name in enumerate(names)}
@@ -89,6 +81,22 @@ def as_iso_8601(text: Column, format_: str) -> Column:
     date = F.concat_ws("-", year, _two_digits(month), _two_digits(part["d"]))
     time = F.concat(_two_digits(hour), F.lit(":"), _two_digits(minute), F.lit(":"), _two_digits(second), fraction)
     return F.concat(date, F.lit(" "), time, part.get("z", nothing))
+
+
+def _pattern(format_: str) -> tuple[list[str], str]:
+    """The directives of a format, in their order, and a pattern with a group for each."""
+    tokens = [found.groups() for found in _TOKEN.finditer(format_)]
+    parts = [directive if directive != "%" else "" for directive, _, _ in tokens]
+    pattern = ""
+    for index, (directive, space, literal) in enumerate(tokens):
+        if not parts[index]:
+            pattern += r"\s+" if space else re.escape(literal or "%")
+            continue
+        part = _PATTERNS[directive]
+        # Beside other digits, one digit or two would be a guess.
+        near = {*parts[max(index - 1, 0) : index], *parts[index + 1 : index + 2]}
+        pattern += _TWO_DIGITS if part == _NUMBER and near & _OF_DIGITS else part
+    return [part for part in parts if part], rf"^{pattern}\z"
 
 
 def _two_digits(number: Column) -> Column:
