@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from decimal import ROUND_HALF_UP, Decimal, localcontext
@@ -118,8 +118,8 @@ def text_of_columns(
     for column in feed.column_names:
         source = format_.columns.get(column, Source((column,)))
         if column in described.computed:
-            text = described.computed[column](of_file[column], file_name, line)
-            found[column] = (text or "").strip(" \t") or None
+            computed = described.computed[column](of_file[column], file_name, line)
+            found[column] = (computed or "").strip(" \t") or None
         else:
             found[column] = next(of_file[name.upper()] for name in source.headers if name.upper() in of_file)
     if format_.allows_guests and feed is TRANSACTIONS:
@@ -339,10 +339,9 @@ def _instant(text: str, format_: str | None, zone: str) -> int | None:
     found = re.fullmatch(_TIME, text, re.ASCII)
     if found:
         groups = found.groups()
-        day, (hour, minute, second, fraction, offset) = groups[:3] if groups[0] else groups[3:6], groups[6:]
-        return _micros_of(*day, hour, minute, second, fraction, offset, zone)
+        return _micros_of((groups[:3] if groups[0] else groups[3:6]) + groups[6:], zone)
     basic = re.fullmatch(_BASIC_TIME, text, re.ASCII)
-    return _micros_of(*basic.groups(), zone) if basic else None
+    return _micros_of(basic.groups(), zone) if basic else None
 
 
 def _by_format(text: str, format_: str, zone: str) -> int | None:
@@ -384,30 +383,21 @@ def _by_format(text: str, format_: str, zone: str) -> int | None:
         if not 1 <= of_12 <= 12:
             return None
         hour = str(of_12 % 12 + (12 if found["p"][0] in "Pp" else 0))
-    minute, second, fraction = found.get("M"), found.get("S"), found.get("f")
-    return _micros_of(year, month, found["d"], hour, minute, second, fraction, found.get("z"), zone)
+    rest = [found.get(directive) for directive in "MSfz"]
+    return _micros_of([year, month, found["d"], hour, *rest], zone)
 
 
-def _micros_of(
-    year: str,
-    month: str,
-    day: str,
-    hour: str,
-    minute: str | None,
-    second: str | None,
-    fraction: str | None,
-    offset: str | None,
-    zone: str,
-) -> int | None:
-    """Microseconds since 1970; None where there is no such day, time of day or offset, or the zone's clocks did not
-    show that time.
+def _micros_of(parts: Sequence[str | None], zone: str) -> int | None:
+    """Microseconds since 1970 of year, month, day, hour, minute, second, fraction and offset; None where there is no
+    such day, time of day or offset, or the zone's clocks did not show that time.
     """
+    *numbers, fraction, offset = parts
+    year, month, day, hour, minute, second = (int(number or 0) for number in numbers)
     try:
-        local = datetime(
-            int(year), int(month), int(day), int(hour), int(minute or 0), int(second or 0), tzinfo=timezone.utc
-        ) + timedelta(microseconds=int((fraction or "").ljust(6, "0")[:6]))
+        local = datetime(year, month, day, hour, minute, second, tzinfo=timezone.utc)
     except ValueError:
         return None
+    local += timedelta(microseconds=int((fraction or "").ljust(6, "0")[:6]))
     if offset is None:
         there = local.replace(tzinfo=ZoneInfo(zone))
         back = there.astimezone(timezone.utc).astimezone(ZoneInfo(zone))
