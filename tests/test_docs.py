@@ -37,6 +37,7 @@ _BLOCK = re.compile(r"^```(bash|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _PAGES = (
     "README.md",
     "docs/tutorial/first-lake.md",
+    "docs/tutorial/any-export.md",
     *(
         f"docs/guides/{name}.md"
         for name in (

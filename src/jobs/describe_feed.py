@@ -117,8 +117,10 @@ def _preview(console: Console, findings: Sequence[Finding], output: Path, signal
         previews = side_by_side(first, second[0]) if second else (first(),)
     for preview in previews:
         console.say("")
+        console.say(f"{preview.feed.name} as they would be loaded:")
         console.show(loaded_table(preview))
         if preview.rejected:
+            console.say("and what would be rejected:")
             console.show(rejected_table(preview))
         console.say(preview_line(preview))
 

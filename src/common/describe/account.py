@@ -67,7 +67,7 @@ def notes_of(finding: Finding) -> Iterator[str]:
 
 def loaded_table(preview: Preview) -> RichTable:
     """The first rows as they would be loaded, personal values hidden."""
-    table = RichTable(title=f"{preview.feed.name} as they would be loaded", title_justify="left")
+    table = RichTable()
     for column in preview.feed.columns:
         table.add_column(column.name, justify="left" if column.type in ("string", "timestamp") else "right")
     for row in preview.loaded[:_ROWS_SHOWN]:
@@ -88,7 +88,7 @@ def _cell(value: Any, *, is_personal: bool) -> str:
 
 def rejected_table(preview: Preview) -> RichTable:
     """The lines that would be rejected, and why."""
-    table = RichTable("line", "broken rules", "what to do", title="and what would be rejected", title_justify="left")
+    table = RichTable("line", "broken rules", "what to do")
     for line in preview.rejected[:_REJECTED_SHOWN]:
         table.add_row(str(line.number), ", ".join(line.rules), line.advice)
     return table
@@ -100,7 +100,7 @@ def preview_line(preview: Preview) -> str:
     others = preview.rows_read - len(preview.loaded) - len(preview.rejected)
     parts = [
         f"{len(preview.loaded):,} would be loaded",
-        f"{others:,} repeat others or say nothing of a customer" if others else "",
+        f"{others:,} left out, as their ids come again" if others else "",
         f"{len(preview.rejected):,} rejected{f' ({more:,} are not shown)' if more else ''}",
     ]
     first = f"the first {counted(preview.rows_read, 'row')} of {shown(preview.path)}"

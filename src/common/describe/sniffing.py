@@ -7,8 +7,8 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from common.words import shown
 _NOTHING = "(empty)"
 _DELIMITERS = (",", ";", "\t", "|")
 _SAYS_DELIMITER = re.compile(r"\s*\"?sep=(.)\"?\s*", re.IGNORECASE)
-_MOST_TITLE_LINES = 50
+_MOST_TITLE_LINES = 30
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def _sniffed(database: Any, sample: Sample, folder: Path) -> Look:
             "comma, semicolon, tab and vertical bar? docs/guides/describe-a-feed.md has what a description says then."
         )
     dialect = _dialect(found, sample, offset)
-    # DuckDB passes over blank lines above the header, too, wherever they are.
+    dialect = _below_titles(dialect, sample)
     lines = sample.lines[dialect.header_row - 1 :]
     try:
         names = names_in(lines[0], dialect) if lines else ()
@@ -146,6 +146,23 @@ def _dialect(found: dict[str, Any], sample: Sample, offset: int) -> Dialect:
     )
 
 
+def _below_titles(dialect: Dialect, sample: Sample) -> Dialect:
+    """The dialect with the header where known names are: titles that a spreadsheet has saved are as wide as rows."""
+
+    def known_names(line: str) -> int:
+        with suppress(csv.Error):
+            return sum(map(is_known_name, names_in(line, dialect)))
+        return 0
+
+    first = dialect.header_row - 1
+    lines = sample.lines[first : first + _MOST_TITLE_LINES]
+    found = [known_names(line) for line in lines]
+    best = found.index(max(found, default=0)) if found else 0
+    if not found or found[0] > 1 or found[best] < 3:
+        return dialect
+    return replace(dialect, comment_rows=tuple(range(1, first + best + 1)))
+
+
 def _with_rows(database: Any, look: Look, samples: Sequence[Sample], folder: Path) -> Look:
     """All samples of the kind, with their rows. What stands in more than one encoding is taken for the odd one."""
     encodings = [sample.encoding for sample in samples if sample.encoding != "utf-8"]
@@ -171,7 +188,7 @@ def _with_rows(database: Any, look: Look, samples: Sequence[Sample], folder: Pat
                 rows += [(number, *map(_without_spaces, row)) for row in found.fetchall()]
     return Look(
         samples=tuple(samples),
-        dialect=Dialect(**{**vars(dialect), "encoding": next(iter(encodings), "utf-8")}),
+        dialect=replace(dialect, encoding=next(iter(encodings), "utf-8")),
         header=look.header,
         names=look.names,
         # A line of spaces is no row.

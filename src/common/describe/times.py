@@ -82,8 +82,8 @@ def _has_signs_of(value: str, format_: str) -> bool:
 def _counts(duckdb: Any, values: Sequence[str], formats: Sequence[str]) -> dict[str, int]:
     if not formats:
         return {}
-    # DuckDB takes 25 for the year of %Y.
-    fits = "count(*) FILTER (try_strptime(v, '{}') >= '1000-01-01')"
+    # DuckDB takes 25 for the year of %Y. A sale that is yet to come is none (transaction_date_is_plausible).
+    fits = "count(*) FILTER (try_strptime(v, '{}') BETWEEN '1000-01-01' AND now()::TIMESTAMP + INTERVAL 1 DAY)"
     counted = ", ".join(fits.format(format_) for format_ in formats)
     query = f"SELECT {counted} FROM (SELECT unnest(?) AS v)"
     [found] = duckdb.execute(query, [list(values)]).fetchall()
