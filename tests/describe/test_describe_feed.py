@@ -80,6 +80,10 @@ def sales_of(bench: Workbench) -> list[tuple[Any, ...]]:
             f'{SALES_HEADER}\na1,c1,p1,2,"1,004.50",3/25/2025 10:00 AM\na2,c2,p2,1,9.99,3/31/2025 10:30 AM\n',
         ),
         (
+            "since_1970.csv",
+            "Order,Customer,Sku,Quantity,Price,Timestamp\na1,c1,p1,2,1004.50,1742896800\na2,c2,p2,1,9.99,1743417000\n",
+        ),
+        (
             "missing.csv",
             f"{SALES_HEADER},Age\n{PLAIN[0]},30\n{PLAIN[1]},-\n",
         ),
@@ -110,6 +114,19 @@ def test_lines_of_orders_guests_and_ids_with_decimals_load_with_the_customers_of
         ("i2-4", "guest", "p1", 1),
     ]
     assert bench.rows("customers") == [("17", "Jane Canary", None, "Peru")]
+
+
+def test_of_an_order_whose_later_lines_say_less_the_customer_keeps_his_name(bench: Workbench) -> None:
+    path = bench.file(
+        bench.folder / "shop.csv",
+        "Name,Email,Lineitem quantity,Lineitem sku,Lineitem name,Lineitem price,Billing Name,Billing Country,Created at\n"
+        "#1,a@b.c,1,p1,Hat,4.50,Jane Canary,Peru,2025-03-01 10:00:00 +0100\n"
+        "#1,a@b.c,2,p2,Cap,3.50,,,2025-03-01 10:00:00 +0100\n",
+    )
+    bench.canaries.names |= {"Jane Canary", "a@b.c"}
+    describe(bench, path)
+    load(bench)
+    assert bench.rows("customers") == [("a@b.c", "Jane Canary", None, "Peru")]
 
 
 def test_returns_are_allowed_where_there_are_some(bench: Workbench) -> None:

@@ -156,6 +156,10 @@ def test_columns_are_known_by_the_names_that_exports_have(
         (("31.3.25 10:15:30", "1.2.25 9:05:00"), 'header: TRANSACTION_DATE, format: "%d.%m.%y %H:%M:%S"'),
         (("20250325 101530", "20250201 090500"), 'header: TRANSACTION_DATE, format: "%Y%m%d %H%M%S"'),
         (("Mar 25 2025 10:15", "May 1 2025 09:05"), 'header: TRANSACTION_DATE, format: "%b %d %Y %H:%M"'),
+        (
+            ("1740822600", "1740822700"),
+            "expression: \"concat(CAST(timestamp_seconds(try_cast(`TRANSACTION_DATE` AS BIGINT)) AS STRING), 'Z')\"",
+        ),
         (("2025-03-25", "2025-02-01"), "expression: \"concat(`TRANSACTION_DATE`, ' 00:00')\""),
     ],
 )
@@ -300,12 +304,29 @@ def test_customers_are_described_from_a_file_of_their_own_or_from_sales(tmp_path
         "    CUSTOMER_ID: CUSTOMER_ID",
         "    COUNTRY: Country",
         "  other_columns: ignore  # TRANSACTION_ID, PRODUCT_ID, QUANTITY, PRICE, TRANSACTION_DATE",
-        "  guests: allow  # 1 of 2 rows have no customer",
+        "  guests: allow  # 1 of 2 rows say nothing of a customer",
         "  repeated_ids: last  # a customer stands in each of his sales; the last one counts",
     ]
     # A file of customers of their own is the better one.
     names = [finding.feed.name for finding in found_in(tmp_path / "sales.csv", tmp_path / "people.csv")]
     assert names == ["transactions", "customers"]
+
+
+def test_of_an_order_whose_later_lines_say_less_the_first_says_who_the_customer_is(tmp_path: Path) -> None:
+    """As Shopify exports them. The last row of an id counts."""
+    header = "Name,Email,Lineitem quantity,Lineitem name,Lineitem price,Billing Name,Billing Country,Created at"
+    first = "#1,a@b.c,1,Hat,4.50,Ann Lee,Peru,2025-03-01 10:00:00"
+    second = "#1,a@b.c,2,Cap,3.50,,,2025-03-01 10:00:00"
+    draft = drafted(tmp_path, header, first, second)
+    entries = columns_of(draft[draft.index("customers:") :])
+    expected = "if(coalesce(`Billing Name`, `Billing Country`) IS NULL, NULL, `Email`)"
+    assert entries["CUSTOMER_ID"] == f'{{expression: "{expected}"}}'
+    assert "  guests: allow  # 1 of 2 rows say nothing of a customer" in draft
+
+
+def test_rows_of_another_width_than_the_header_do_not_hide_it(tmp_path: Path) -> None:
+    draft = drafted(tmp_path, SALES_HEADER, "a1,c1,p1", SALES[0], f"{SALES[1]},x,y")
+    assert draft == ["transactions:", ZONE]
 
 
 def test_files_of_one_kind_are_one_feed_under_a_glob_that_fits_them(tmp_path: Path) -> None:

@@ -8,9 +8,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from common.describe.names import line_numbers_in, times_of_day_in, totals_in
-from common.describe.numbers import are_ids_with_decimals, decimals_of, without_currency
+from common.describe.numbers import (
+    are_ids_with_decimals,
+    decimals_of,
+    have_currency,
+    number_styles,
+    without_currency,
+)
 from common.describe.sniffing import Look
-from common.describe.times import are_instants, date_formats, time_formats, time_of_day_formats
+from common.describe.times import are_instants, date_formats, seconds_function, time_formats, time_of_day_formats
 from common.words import counted
 
 _WITHOUT_CUSTOMERS = "where no sale has one, write {expression: CAST(NULL AS STRING)} and guests: allow"
@@ -119,10 +125,13 @@ def price_entry(columns: Columns, missing: Sequence[str], style: tuple[str, str 
     totals, quantity = totals_in(columns.look.names), columns.the("QUANTITY")
     if not columns.found["PRICE"] and totals:
         choices = [Choice({"header": name}, "if it is the price of one unit") for name in totals]
-        if quantity and style == (".", None):
-            for name in totals:
-                money, units = f"try_cast({in_sql(name)} AS DECIMAL(18, 6))", f"try_cast({in_sql(quantity)} AS INT)"
-                keys = {"expression": f"try_divide({money}, {units})", "round": True}
+        for name in totals if quantity else ():
+            money, has_marks = in_sql(name), have_currency(columns.look.values(name))
+            values = [without_currency(value) if has_marks else value for value in columns.look.values(name)]
+            if number_styles(values) == [(".", None)]:
+                plain = f"regexp_replace({money}, '[^0-9.-]', '')" if has_marks else money
+                units = f"try_cast({in_sql(str(quantity))} AS INT)"
+                keys = {"expression": f"try_divide(try_cast({plain} AS DECIMAL(18, 6)), {units})", "round": True}
                 choices.append(Choice(keys, "if it is the money of all units of a line"))
         return Entry("PRICE", tuple(choices), "no price of a unit was found: take the # away from one line")
     if entry.is_open:
@@ -153,6 +162,10 @@ def time_entry(columns: Columns, missing: Sequence[str]) -> Entry:
     formats = time_formats(values)
     if formats:
         return _formats_chosen(entry, formats)
+    since_1970 = seconds_function(values)
+    if since_1970:
+        expression = f"concat(CAST({since_1970}(try_cast({in_sql(name)} AS BIGINT)) AS STRING), 'Z')"
+        return Entry(column, (Choice({"expression": expression}),), "counted from 1970 on")
     dates = date_formats(values)
     if not dates:
         return replace(entry, choices=(), note=f"no usual format fits {name}: write header and format")

@@ -140,6 +140,9 @@ def _people_in(look: Look, *, beside_sales: bool) -> Finding:
             entries.append(simple_entry(columns, name))
     rows = len(look.rows)
     guests = rows - len(columns.values("CUSTOMER_ID", missing)) if columns.the("CUSTOMER_ID") else 0
+    silent = _rows_that_say_nothing(columns) if beside_sales else 0
+    if silent and not entries[0].is_open:
+        entries[0] = _only_where_something_is_said(entries[0], columns)
     repeated = repeated_ids(columns, "CUSTOMER_ID") if columns.the("CUSTOMER_ID") else 0
     return Finding(
         feed=CUSTOMERS_FEED,
@@ -148,12 +151,32 @@ def _people_in(look: Look, *, beside_sales: bool) -> Finding:
         styles=tuple(_styles_in(columns, missing, has_currency=False)),
         missing=tuple(missing),
         other_columns=_other_columns(look, entries),
-        guests=f"{guests:,} of {rows:,} rows have no customer" if guests and beside_sales else "",
+        guests=f"{guests + silent:,} of {rows:,} rows say nothing of a customer"
+        if guests + silent and beside_sales
+        else "",
         repeated_ids="a customer stands in each of his sales; the last one counts" if beside_sales else "",
         may_repeat_ids=f"{counted(repeated, 'customer')} repeated with other values; so, the last one would count"
         if repeated and not beside_sales
         else "",
     )
+
+
+def _rows_that_say_nothing(columns: Columns) -> int:
+    """How many rows have a customer's id alone, where others have more of him."""
+    key, *others = [columns.look.names.index(name) + 1 for name in _known_of_people(columns)]
+    return sum(1 for row in columns.look.rows if row[key] and not any(row[place] for place in others)) if others else 0
+
+
+def _only_where_something_is_said(entry: Entry, columns: Columns) -> Entry:
+    """The id only in rows that say more: the last row of a customer is the one that counts."""
+    key, *others = map(in_sql, _known_of_people(columns))
+    what = others[0] if len(others) == 1 else f"coalesce({', '.join(others)})"
+    expression = f"if({what} IS NULL, NULL, {entry.keys.get('expression', key)})"
+    return Entry(entry.column, (Choice({"expression": expression}),), "some lines of an order say no more than the id")
+
+
+def _known_of_people(columns: Columns) -> list[str]:
+    return [name for column in ("CUSTOMER_ID", *_OF_PEOPLE) if (name := columns.the(column))]
 
 
 def _missing_in(columns: Columns) -> list[str]:

@@ -147,7 +147,9 @@ def _dialect(found: dict[str, Any], sample: Sample, offset: int) -> Dialect:
 
 
 def _below_titles(dialect: Dialect, sample: Sample) -> Dialect:
-    """The dialect with the header where known names are: titles that a spreadsheet has saved are as wide as rows."""
+    """The dialect with the header where known names are: titles that a spreadsheet has saved are as wide as rows, and
+    a header is not where rows begin that are alike.
+    """
 
     def known_names(line: str) -> int:
         with suppress(csv.Error):
@@ -155,12 +157,11 @@ def _below_titles(dialect: Dialect, sample: Sample) -> Dialect:
         return 0
 
     first = dialect.header_row - 1
-    lines = sample.lines[first : first + _MOST_TITLE_LINES]
-    found = [known_names(line) for line in lines]
-    best = found.index(max(found, default=0)) if found else 0
-    if not found or found[0] > 1 or found[best] < 3:
+    found = [known_names(line) for line in sample.lines[: first + _MOST_TITLE_LINES]]
+    best = found.index(max(found))
+    if found[first] > 1 or found[best] < 3:
         return dialect
-    return replace(dialect, comment_rows=tuple(range(1, first + best + 1)))
+    return replace(dialect, comment_rows=tuple(range(1, best + 1)))
 
 
 def _with_rows(database: Any, look: Look, samples: Sequence[Sample], folder: Path) -> Look:

@@ -54,6 +54,14 @@ def time_of_day_formats(values: Sequence[str]) -> list[str]:
     return _fitting(values, _TIMES_OF_DAY)[1]
 
 
+def seconds_function(values: Sequence[str]) -> str | None:
+    """The SQL function for times that are numbers of seconds or milliseconds since 1970; None where they are not."""
+    for function, digits in (("timestamp_seconds", 10), ("timestamp_millis", 13)):
+        if all(value.isdecimal() and len(value) == digits for value in _some(values)):
+            return function
+    return None
+
+
 def _some(values: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(values))[:_MOST_VALUES]
 
