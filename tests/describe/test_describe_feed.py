@@ -119,7 +119,8 @@ def test_lines_of_orders_guests_and_ids_with_decimals_load_with_the_customers_of
 def test_of_an_order_whose_later_lines_say_less_the_customer_keeps_his_name(bench: Workbench) -> None:
     path = bench.file(
         bench.folder / "shop.csv",
-        "Name,Email,Lineitem quantity,Lineitem sku,Lineitem name,Lineitem price,Billing Name,Billing Country,Created at\n"
+        "Name,Email,Lineitem quantity,Lineitem sku,Lineitem name,Lineitem price,Billing Name,"
+        "Billing Country,Created at\n"
         "#1,a@b.c,1,p1,Hat,4.50,Jane Canary,Peru,2025-03-01 10:00:00 +0100\n"
         "#1,a@b.c,2,p2,Cap,3.50,,,2025-03-01 10:00:00 +0100\n",
     )
