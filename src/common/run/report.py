@@ -219,7 +219,7 @@ def _closing_lines(report: RunReport) -> Iterator[str]:
     would = "would be " if report.dry_run else ""
     for table_name, rows in report.removed.items():
         yield f"Rows {would}removed from {table_name}: {rows:,}"
-    yield from finding_lines(f"Of these, not certain and {would or 'were '}removed", report.removed_uncertain)
+    yield from finding_lines("Of these, not certain", report.removed_uncertain)
     yield from finding_lines("Not certain, and left for you to look at", report.left_uncertain)
     if report.moved_sales:
         yield f"Moved: {report.moved_sales:,} sales changed their hour."
