@@ -53,6 +53,12 @@ done <<<"${PYTHONPATH:-}:"
 # The processes that Spark starts for functions in Python are started with -m, which looks into the current folder first.
 export PYTHONPATH="$python_path" PYTHONSAFEPATH=1 PYTHONDONTWRITEBYTECODE=1
 
+# Where Spark keeps rows meanwhile, for nobody else to read; src/common/start/run_folder.py has the rest.
+temporary=$(cd "${TMPDIR:-/tmp}" 2>/dev/null && pwd && [ -w . ]) && RUN_FOLDER=$(mktemp -d "$temporary/sales-lakehouse-XXXXXX") ||
+    setup_fail "the temporary folder ${TMPDIR:-/tmp} cannot be written; TMPDIR names another."
+export RUN_FOLDER
+exec 7>"$RUN_FOLDER/owner.new"
+
 # Variables (NAME=VALUE, or NAME to take away), an empty word, the command, and how deciding ended.
 words=()
 while IFS= read -r -d '' word; do

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from pyspark.sql import SparkSession
-
 from common.csv_files.description import load_descriptions
 from common.describe.account import (
     columns_table,
@@ -28,7 +26,7 @@ from common.describe.sniffing import look_at
 from common.errors import ConfigError
 from common.ingest.rules import load_rules
 from common.run.arguments import Parser
-from common.run.command import attempt, finished
+from common.run.command import attempt, finished, session_of
 from common.run.console import Console
 from common.run.shared_settings import conf_dir
 from common.run.signals import Signals
@@ -105,9 +103,7 @@ def _say_what_was_found(console: Console, finding: Finding) -> None:
 def _preview(console: Console, findings: Sequence[Finding], output: Path, signals: Signals) -> None:
     descriptions = load_descriptions(output, "utf-8", "UTC")
     rules = load_rules(conf_dir() / "quality.yml")
-    spark = SparkSession.builder.appName(JOB).getOrCreate()
-    # Spark takes Ctrl-C for itself when a session starts.
-    signals.listen()
+    spark = session_of(JOB, signals)
     check_session(spark)
     with tempfile.TemporaryDirectory(prefix="describe_feed-") as folder:
         first, *second = [

@@ -16,7 +16,8 @@ _NAMES = {
         orderid ordernumber orderno ordernr order invoiceno invoiceid invoicenumber invoice receiptid receiptnumber
             receiptno receipt billno billnumber ticketid ticketnumber salesorder amazonorderid documentnumber docno
             bestellnummer bestellnr bestellid bestellung auftragsnummer auftragsnr auftrag rechnungsnummer rechnungsnr
-            rechnung belegnummer belegnr beleg bon bonnummer bonnr vbeln numerocommande nocommande commande numerofacture
+            rechnung belegnummer belegnr beleg bon bonnummer bonnr vbeln numerocommande nocommande commande
+            numerofacture
             facture numeropedido pedido numerofactura factura numeroordine ordine scontrino bestelnummer bestelling
             ordrenummer numerzamowienia zamowienie
         paymentid transaction sale

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -19,9 +20,12 @@ from common.run.job import Job, run_job
 from common.run.shared_settings import TRACEBACK_VARIABLE
 from common.run.signals import Signals
 from common.spark.failures import condition_of, damaged_file, refusal_of
+from common.spark.jvm import delete_when_java_ends
 from common.spark.session import cancel_all_jobs
 from common.words import shown
 
+# Names the folder of spark-submit.sh for what this run keeps on disk meanwhile.
+_RUN_FOLDER = "RUN_FOLDER"
 # Names a file by which spark-submit.sh knows that a run did its work.
 _MARK_OF_DONE = "MARK_OF_DONE"
 
@@ -40,6 +44,9 @@ def finished(exit_code: int, argv: Sequence[str] | None) -> int:
     A platform that calls the entry point of a wheel looks at what it raises and not at what it returns, and takes
     `sys.exit(0)` for a failure.
     """
+    if _RUN_FOLDER in os.environ and SparkSession.getActiveSession() is None:
+        # Java, which deletes it else, has not been told of it.
+        shutil.rmtree(os.environ[_RUN_FOLDER], ignore_errors=True)
     if argv is None and exit_code:
         sys.exit(exit_code)
     return exit_code
@@ -79,10 +86,16 @@ def _done(name: str, work: Callable[[Signals], None], signals: Signals) -> int:
 def _run(job: Job[AnySettings], argv: Sequence[str] | None, signals: Signals) -> None:
     arguments = argument_parser(job.name, job.description, job.settings).parse(argv)
     settings = load_settings(arguments, job.settings)
-    spark = SparkSession.builder.appName(job.name).getOrCreate()
+    run_job(job, session_of(job.name, signals), settings)
+
+
+def session_of(name: str, signals: Signals) -> SparkSession:
+    """The session of a job. Java deletes what the run keeps on disk when it ends."""
+    spark = SparkSession.builder.appName(name).getOrCreate()
     # Spark takes Ctrl-C for itself when a session starts.
     signals.listen()
-    run_job(job, spark, settings)
+    delete_when_java_ends(spark, os.environ.get(_RUN_FOLDER))
+    return spark
 
 
 def _explained(job: str, error: Exception) -> int:

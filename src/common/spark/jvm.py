@@ -49,6 +49,13 @@ def write_checkpoint(spark: SparkSession, table: str, version: int) -> bool:
     return bool(log.checkpointExistsAtVersion(version))
 
 
+def delete_when_java_ends(spark: SparkSession, folder: str | None) -> None:
+    """Have a folder deleted, with all that is in it, when Java ends by itself or by a signal that can be caught."""
+    if folder and has_jvm(spark):
+        jvm = _jvm(spark)
+        jvm.org.apache.spark.util.ShutdownHookManager.registerShutdownDeleteDir(jvm.java.io.File(folder))
+
+
 def silence_console(spark: SparkSession) -> None:
     """Have what Scala prints in this thread from now on go nowhere. Delta prints how many files a VACUUM has deleted,
     in the midst of the report on standard output, and has no setting for that.

@@ -19,6 +19,14 @@ from pathlib import Path
 _HEAD = 4
 
 
+def java_options(archive: Path, pid: int) -> tuple[list[str], dict[str, str]]:
+    """The options by which Java uses the archive or, as the process `pid`, makes one; and variables for the latter."""
+    if usable_archive(archive):
+        return [f"-XX:SharedArchiveFile={archive}"], {}
+    unfinished = f"{archive}.{pid}"
+    return [f"-XX:ArchiveClassesAtExit={unfinished}"], {"MARK_OF_DONE": f"{unfinished}.whole"}
+
+
 def usable_archive(archive: Path) -> bool:
     """Whether there is an archive, and it is whole. What cannot be used is deleted, and made again by the next run.
 

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from common.start.class_archive import usable_archive
+from common.start import run_folder
+from common.start.class_archive import java_options
 from common.start.command_line import PREFIX, CommandLine, UsageError
 
 # Java compiles what runs often twice: quickly, and then well. Planning wants the quick compiler alone. That keeps too
@@ -200,17 +201,16 @@ def settings_for_the_work(options: Options, host: Host, archive: Path | None, *,
 
     `archive` is where Java keeps what it learned of Spark's classes, None where it cannot.
     """
-    target = options.target
+    target, folder = options.target, host.variable("RUN_FOLDER")
+    temporary = run_folder.java_option(folder) if folder and target.is_here else ""
     if target.is_here and not target.is_named:
         if is_small:
             for setting in _SMALL_WORK:
                 options.add("--conf", setting)
         java = [_COMPILE_QUICKLY if is_small else _COMPILE_WHAT_REPEATS]
         # Where a garbage collector is named already, Java refuses a second one.
-        java_options = " ".join(
-            [host.variable("JAVA_TOOL_OPTIONS"), host.variable("JDK_JAVA_OPTIONS"), target.properties.values]
-        )
-        if not re.search(r"-XX:\+Use\S*GC", java_options):
+        named = [host.variable("JAVA_TOOL_OPTIONS"), host.variable("JDK_JAVA_OPTIONS"), target.properties.values]
+        if not re.search(r"-XX:\+Use\S*GC", " ".join(named)):
             java.append("-XX:+UseSerialGC" if is_small else "-XX:+UseParallelGC")
         # Java's options cannot hold a path with spaces.
         if archive and " " not in str(host.home):
@@ -220,7 +220,9 @@ def settings_for_the_work(options: Options, host: Host, archive: Path | None, *,
                 directives = f"-XX:CompilerDirectivesFile={host.home}/conf/java-compiler.json"
                 java.insert(0, f"-XX:+UnlockDiagnosticVMOptions {directives} -XX:-DisplayVMOutput")
             java += _class_archive(options, host, archive)
-        options.conf("spark.driver.defaultJavaOptions", " ".join(java))
+        options.conf("spark.driver.defaultJavaOptions", " ".join([*java, temporary]).strip())
+    elif temporary:
+        options.conf_unless_named("spark.driver.defaultJavaOptions", temporary)
     elif target.file and not target.is_named:
         options.conf_unless_named("spark.driver.defaultJavaOptions", _COMPILE_QUICKLY)
         options.conf_unless_named("spark.executor.defaultJavaOptions", _COMPILE_WHAT_REPEATS)
@@ -233,11 +235,8 @@ def _class_archive(options: Options, host: Host, archive: Path) -> list[str]:
     """On one machine, Java keeps what it learned of Spark's classes at the end of the first run, and starts in half the
     time from then on. It archives none where a folder with files is on the class path, as conf/ would be.
     """
-    java = [f"-XX:SharedArchiveFile={archive}"]
-    if not usable_archive(archive):
-        unfinished = f"{archive}.{host.pid}"
-        java = [f"-XX:ArchiveClassesAtExit={unfinished}"]
-        options.variables["MARK_OF_DONE"] = f"{unfinished}.whole"
+    java, variables = java_options(archive, host.pid)
+    options.variables.update(variables)
     if options.variables.get("SPARK_CONF_DIR") == f"{host.home}/conf":
         options.variables["SPARK_CONF_DIR"] = f"{host.home}/.venv/no-conf"
         java.append(f"-Dlog4j2.configurationFile={host.home}/conf/log4j2.properties")

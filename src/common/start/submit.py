@@ -18,6 +18,7 @@ from contextlib import redirect_stderr
 from dataclasses import replace
 from pathlib import Path
 
+from common.start import run_folder
 from common.start.command_line import (
     DESCRIBE,
     HELP,
@@ -47,11 +48,15 @@ from common.start.spark_options import (
 )
 
 _USAGE = 2
+# By which spark-submit.sh has the file open that says who owns the run's folder.
+_RUN_FOLDER_DESCRIPTOR = 7
 # -I has Python look for modules neither in the current folder nor where PYTHONPATH says.
 _SHELL = """
 import os, sys
 sys.path[:0] = os.environ["PYTHONPATH"].split(os.pathsep)
 exec(compile(open(sys.argv[1]).read(), sys.argv[1], "exec"))
+from common.spark.jvm import delete_when_java_ends
+delete_when_java_ends(spark, os.environ.get("RUN_FOLDER"))
 """
 _DESCRIBE_EXTRA = "--describe"
 
@@ -64,6 +69,7 @@ def main(argv: Sequence[str]) -> int:
     home, pid, platform_spark, platform_python, *arguments = argv
     host = Host(Path(home), dict(os.environ), platform_spark, platform_python, int(pid))
     jobs = host.home / "src" / "jobs"
+    folder, is_taken = host.variable("RUN_FOLDER"), False
     try:
         if arguments[:1] and arguments[0] in HELP:
             print(help_of(jobs_in(jobs)), end="")
@@ -81,12 +87,16 @@ def main(argv: Sequence[str]) -> int:
             line = _with_sample(line, host)
             options, command = decide(line, host)
             variables = options.variables
+            is_taken = options.target.is_here
     except UsageError as error:
         print(f"spark-submit.sh: {error}", file=sys.stderr)
         return _USAGE
     except subprocess.CalledProcessError as error:
         # What was called has said what is wrong.
         return error.returncode
+    finally:
+        if folder and not is_taken:
+            run_folder.remove(Path(folder))
     changes = [name if value is None else f"{name}={value}" for name, value in variables.items()]
     sys.stdout.buffer.write(b"".join(os.fsencode(word) + b"\0" for word in [*changes, "", *command]))
     sys.stdout.flush()
@@ -114,6 +124,8 @@ def decide(line: CommandLine, host: Host) -> tuple[Options, list[str]]:
     settings_for_the_work(options, host, archive, is_small=is_small)
     code, driver = (host.home / ".venv" / name for name in ("sales_lakehouse.zip", "sales_lakehouse-driver.zip"))
     what_travels(options, line, host, code, driver)
+    if target.is_here and host.variable("RUN_FOLDER"):
+        _use_run_folder(options, Path(host.variable("RUN_FOLDER")))
     if not target.is_here:
         pack_code(code, host.home / "src")
     if target.driver_is_elsewhere:
@@ -132,6 +144,19 @@ def decide(line: CommandLine, host: Host) -> tuple[Options, list[str]]:
         _job(line, host),
         *line.job_options,
     ]
+
+
+def _use_run_folder(options: Options, folder: Path) -> None:
+    """Have Spark, Hadoop, Java and Python write what they keep meanwhile into the run's own folder. Raises UsageError
+    where Spark would take its path for two.
+    """
+    if "," in str(folder):
+        raise UsageError(f"TMPDIR: {folder.parent} has a comma, which Spark takes for the end of a path; name another.")
+    run_folder.take(folder, _RUN_FOLDER_DESCRIPTOR)
+    run_folder.remove_abandoned(folder)
+    options.conf_unless_named("spark.local.dir", str(folder))
+    options.conf_unless_named("spark.hadoop.hadoop.tmp.dir", str(folder))
+    options.variables["TMPDIR"] = str(folder)
 
 
 def _shell(options: Options, line: CommandLine, host: Host, spark_home: str) -> list[str]:
