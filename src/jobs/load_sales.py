@@ -14,6 +14,7 @@ from common.ingest.changes import Decision, check_may_load, decide, merge_change
 from common.ingest.out_of_order import replaced_by_older
 from common.ingest.rejected import rejected_rows
 from common.ingest.rules import load_rules
+from common.ingest.sequences import as_rejected, take_over
 from common.lake.provenance import check_no_commit_is_lost
 from common.marts.plan import plan_run
 from common.run.command import run_command
@@ -96,10 +97,13 @@ class LoadSales(LakeRun[LoadSettings]):
             self._check_unchanged(decision.batch)
             self.report.take_decision(decision, self.rules)
             self.report.replaced_by_older += replaced_by_older(self.lake, decision)
+        for decision, table in self._by_table():
+            if decision.withdrawn_rows:
+                self.report.removed[table.name] = decision.withdrawn_rows
         return f"{counted(self.customers.changed_rows + self.sales.changed_rows, 'row')} new or changed"
 
     def plan(self) -> str:
-        plan = plan_run(self.lake, self.sales.changes, self.customers.changes)
+        plan = plan_run(self.lake, self.sales.changes, self.customers.changes, self.sales.withdrawn)
         self.report.take_plan(plan)
         return f"{counted(plan.groups, 'group')} in {counted(len(plan.hours), 'hour')}"
 
@@ -110,14 +114,27 @@ class LoadSales(LakeRun[LoadSettings]):
             for decision in self.decisions
             if decision.ledger.rejected
         ]
+        rejected += [
+            as_rejected(decision.withdrawn, decision.batch.feed, self.lake.place(table), self.run_id, self.started_at)
+            for decision, table in self._by_table()
+            if decision.withdrawn is not None and decision.withdrawn_rows
+        ]
         if rejected:
             self.lake.insert_missing(REJECTED, reduce(DataFrame.union, rejected), note=self.note)
-        self.report.take_commit(CUSTOMERS, merge_changes(self.lake, CUSTOMERS, self.customers, self.note))
+        self._merge(CUSTOMERS, self.customers)
         return f"{self.customers.changed_rows:,} written"
 
     def merge_sales(self) -> str:
-        self.report.take_commit(SALES, merge_changes(self.lake, SALES, self.sales, self.note))
+        self._merge(SALES, self.sales)
         return f"{self.sales.changed_rows:,} written in {counted(len(self.sales.hours), 'hour')}"
+
+    def _by_table(self) -> Sequence[tuple[Decision, Table]]:
+        return (self.customers, CUSTOMERS), (self.sales, SALES)
+
+    def _merge(self, table: Table, decision: Decision) -> None:
+        self.report.take_commit(table, merge_changes(self.lake, table, decision, self.note))
+        if decision.outcomes is not None and decision.batch.format.sequence:
+            take_over(self.lake, decision.batch.feed, decision.outcomes, self.note)
 
     def refresh(self) -> str:
         self.refresh_aggregate()

@@ -75,7 +75,7 @@ class Restate(LakeRun[RestateSettings]):
         self.cleanup.callback(batch.unpersist)
         self._check_all_is_read(batch)
         customers = self.lake.read(CUSTOMERS, self.lake.version(CUSTOMERS))
-        sales = decide(self.lake, batch, SALES, self.lake.version(SALES), self.rules, [customers])
+        sales = decide(self.lake, batch, SALES, self.lake.version(SALES), self.rules, [customers], by_sequence=False)
         self.cleanup.callback(sales.unpersist)
         check_may_load(sales, self.rules, max_rejected_share=1)
         check_unchanged(self.lake.spark, path, batch)

@@ -197,8 +197,27 @@ SALE_IDS = Table(
     logic_version=1,
 )
 
+ROW_SEQUENCES = Table(
+    name="row_sequences",
+    about="The highest sequence that each id came with, of feeds that are described with sequence_by",
+    grain="One row per feed and id",
+    columns=(
+        Column("feed", "string", "transactions or customers"),
+        Column("key_hash", "string", "SHA-256 of the id"),
+        Column("sequence", "string", "The highest sequence of its rows, as text that sorts as it counts"),
+        Column(
+            "content_hash",
+            "bigint",
+            "xxhash64 of the values of the row with it; null where rows with it contradict each other, and none counts",
+            nullable=True,
+        ),
+    ),
+    key=("feed", "key_hash"),
+    stats=(),
+)
+
 # What load_sales makes; the others come with the job that needs them.
 TABLES = (SALES, CUSTOMERS, AGGREGATE, REJECTED, RUNS)
 
 # Those that load_sales reads where they are there.
-OPTIONAL_TABLES = (FORGOTTEN, SALE_IDS)
+OPTIONAL_TABLES = (FORGOTTEN, SALE_IDS, ROW_SEQUENCES)

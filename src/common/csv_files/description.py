@@ -5,7 +5,8 @@ docs/guides/describe-a-feed.md has its keys.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,7 +17,8 @@ from pydantic.alias_generators import to_camel
 
 from common.contract import CUSTOMERS_FEED, TRANSACTIONS, Feed
 from common.csv_files.encoding import canonical_encoding
-from common.csv_files.feed_format import Dialect, FeedFormat, Source
+from common.csv_files.feed_format import Dialect, FeedFormat, Sequence, Source
+from common.csv_files.sequence import OF_THE_FILE
 from common.csv_files.time_format import check_time_format
 from common.errors import ConfigError
 from common.spark.expressions import check_expression
@@ -148,6 +150,14 @@ class _Source(_Part):
         return Source(tuple(self.header or ()), self.expression, self.format, self.round, place)
 
 
+class _Sequence(_Source):
+    type: Literal["time", "number"] = "time"
+
+
+def _sequence(value: object) -> object:
+    return value if value in OF_THE_FILE else _source(value)
+
+
 class _Feed(_Part):
     path: Annotated[str, Field(min_length=1)] | None = None
     dialect: _Dialect = _Dialect()
@@ -157,6 +167,13 @@ class _Feed(_Part):
     returns: Literal["reject", "allow"] = "reject"
     guests: Literal["reject", "allow"] = "reject"
     repeated_ids: Literal["reject", "last"] = "reject"
+    sequence_by: Annotated[Literal["_file", "_file_modified"] | _Sequence, BeforeValidator(_sequence)] | None = None
+
+    @model_validator(mode="after")
+    def _says_once_which_counts(self) -> _Feed:
+        if self.sequence_by and self.repeated_ids == "last":
+            raise ValueError("repeated_ids and sequence_by both say which of two rows counts: write one of them")
+        return self
 
 
 class _Feeds(_Part):
@@ -239,11 +256,22 @@ def _description(path: Path, root: Any, feed: Feed, said: _Feed, encoding: str, 
             allows_returns=said.returns == "allow",
             allows_guests=said.guests == "allow",
             last_counts=said.repeated_ids == "last",
+            sequence=_sequence_of(said.sequence_by, _place(path, root, [feed.name, "sequence_by"])),
         ),
     )
 
 
-def _place(path: Path, root: Any, keys: Sequence[str | int]) -> str:
+def _sequence_of(said: Any, place: str) -> Sequence | None:
+    if isinstance(said, _Sequence):
+        if said.expression:
+            check_expression(said.expression, place)
+        if said.format and said.type != "time":
+            raise ConfigError(f"{place}: format is that of a time.")
+        return Sequence(said.type, said.to_source(place))
+    return Sequence(said) if said else None
+
+
+def _place(path: Path, root: Any, keys: SequenceOf[str | int]) -> str:
     """Where a key stands in the file: file, line and the keys that lead to it. Those that are not there are left out:
     pydantic names the ways in which a value may be written, too.
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -47,13 +48,23 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Sequence:
+    """By what the newer of two rows with one id is told: a column of the file, the file's name, or the time at which it
+    was last written.
+    """
+
+    kind: Literal["time", "number", "_file", "_file_modified"]
+    source: Source = Source()
+
+
+@dataclass(frozen=True)
 class FeedFormat:
     """How the files of one feed are read. `columns` has a source for each column of the feed, and none where the
     header has the feed's own names. `time_zone` (an IANA name) is that of times without an offset.
 
     `allows_returns`: quantities below 0 are good. `allows_guests`: a row without a customer is a guest's.
     `last_counts`: of rows with one id in one file, the last one counts; else those that contradict each other are
-    rejected.
+    rejected. With a `sequence`, the row with the highest one counts, whenever it comes.
     """
 
     dialect: Dialect = USUAL_DIALECT
@@ -63,6 +74,7 @@ class FeedFormat:
     allows_returns: bool = False
     allows_guests: bool = False
     last_counts: bool = False
+    sequence: Sequence | None = None
 
 
 # How files are read that nobody described.

@@ -7,6 +7,7 @@ import io
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
@@ -26,7 +27,8 @@ _BYTES_OF_EMPTY_BZ2 = 14
 @dataclass(frozen=True)
 class Header:
     """The line that names the columns of a file, each byte as its ISO-8859-1 character, with the lines `above` it;
-    `names` are the columns as they stand there. `file` is the order of the file, `file_name` its name.
+    `names` are the columns as they stand there. `file` is the order of the file, `file_name` its name,
+    `modified_at` when it was last written, where that is known.
     """
 
     line: str
@@ -34,6 +36,7 @@ class Header:
     above: tuple[str, ...] = ()
     file: int = 0
     file_name: str = ""
+    modified_at: datetime | None = None
 
     @property
     def lines(self) -> list[str]:
@@ -59,11 +62,14 @@ class Header:
 
 
 def sources_of(feed: Feed, format_: FeedFormat) -> dict[str, Source]:
-    """Where the values of each column of a feed come from: its own name in the header, unless a description says."""
+    """Where the values of each column of a feed come from: its own name in the header, unless a description says. With
+    a sequence that the file has, that too.
+    """
+    sequence = {"sequence": format_.sequence.source} if format_.sequence else {}
     if not format_.columns:
-        return {name: Source((name,)) for name in feed.column_names}
+        return {name: Source((name,)) for name in feed.column_names} | sequence
     # A column of which the description says nothing has no values.
-    return {name: format_.columns.get(name, Source()) for name in feed.column_names}
+    return {name: format_.columns.get(name, Source()) for name in feed.column_names} | sequence
 
 
 def names_in(line: str, dialect: Dialect = USUAL_DIALECT) -> tuple[str, ...]:
@@ -117,7 +123,7 @@ def _read_header(spark: SparkSession, file: InputFile, feed: Feed, format_: Feed
         names = names_in(line.encode("iso-8859-1").decode(format_.dialect.encoding, "replace"), format_.dialect)
     except csv.Error as error:
         raise DataRefusedError(f"{place}: a quote of the header is astray, or not closed.") from error
-    header = Header(line, names, tuple(above), file.order, file.path.rpartition("/")[2])
+    header = Header(line, names, tuple(above), file.order, file.path.rpartition("/")[2], file.modified_at)
     _check_header(header, place, feed, format_)
     return header
 

@@ -22,6 +22,7 @@ from common.csv_files.feed_format import FeedFormat, Source
 from common.csv_files.files import InputFile, read_text
 from common.csv_files.grammar import Grammar
 from common.csv_files.header import Header, sources_of
+from common.csv_files.sequence import SEQUENCE, with_sequence
 from common.errors import ConfigError
 from common.spark.driver_rows import local_rows
 from common.spark.failures import SPARK_ERRORS
@@ -118,9 +119,9 @@ def stitched_lines(lines: DataFrame, headers: Mapping[int, Header], grammar: Gra
 
 
 def parse(lines: DataFrame, headers: Mapping[int, Header], feed: Feed, format_: FeedFormat) -> DataFrame:
-    """One row per line: the feed's columns typed (null where not clean), `text` with the same as text, `raw_line`,
-    where it stood (`file`, `block`, `position`), and is_blank, is_header, is_other_header, is_decodable,
-    is_well_formed, has_open_quote.
+    """One row per line: the feed's columns typed (null where not clean), `sequence` where the format has one, `text`
+    with the same as text, `raw_line`, where it stood (`file`, `block`, `position`), and is_blank, is_header,
+    is_other_header, is_decodable, is_well_formed, has_open_quote.
 
     Expressions see the `position` as the line's number.
     """
@@ -139,6 +140,8 @@ def parse(lines: DataFrame, headers: Mapping[int, Header], feed: Feed, format_: 
     ]
     rows = computed_once(text, "text").select(*_FLAGS, "text", *columns)
     rows = computed_once(rows, *feed.column_names)
+    if format_.sequence:
+        rows = computed_once(with_sequence(rows, headers.values(), format_), SEQUENCE)
     if format_.allows_guests and feed.key == "CUSTOMER_ID":
         # Where customers are read from sales, a line without one says nothing of a customer.
         is_of_guest = F.col("is_well_formed") & ~F.col("is_header") & F.col("CUSTOMER_ID").isNull()
@@ -150,9 +153,9 @@ def parse(lines: DataFrame, headers: Mapping[int, Header], feed: Feed, format_: 
 
 def check_expressions(lines: DataFrame, headers: Mapping[int, Header], feed: Feed, format_: FeedFormat) -> None:
     """Raise ConfigError naming the first expression that fails on some row; for use when a pass over all has failed."""
-    for name, source in format_.columns.items():
+    for name, source in sources_of(feed, format_).items():
         if source.expression:
-            alone = replace(format_, columns={name: source})
+            alone = replace(format_, columns={name: source}, sequence=None)
             try:
                 parse(lines, headers, feed, alone).select(F.max(f"text.{name}")).collect()
             except SPARK_ERRORS as error:
@@ -197,12 +200,12 @@ def _parse_layout(lines: DataFrame, headers: Sequence[Header], feed: Feed, forma
     if expressions:
         columns = {name: value(index) for index, name in enumerate(names)}
         rows = with_expressions(rows, columns, expressions, {header.file: header.file_name for header in headers})
-    text = {name: F.lit(None).cast("string") for name in feed.column_names}
+    text = {name: F.lit(None).cast("string") for name in sources}
     text |= {name: value(headers[0].places_of(source.headers)[0]) for name, source in sources.items() if source.headers}
     text |= {name: F.col(f"{COMPUTED}.{name}") for name in expressions}
     if format_.allows_guests and feed.key != "CUSTOMER_ID":
         text["CUSTOMER_ID"] = F.coalesce(text["CUSTOMER_ID"], F.lit(GUEST))
-    of_row = [F.when(F.col("is_well_formed"), text[name]).alias(name) for name in feed.column_names]
+    of_row = [F.when(F.col("is_well_formed"), text[name]).alias(name) for name in sources]
     return rows.select(*_FLAGS, F.struct(*of_row).alias("text"))
 
 

@@ -21,12 +21,13 @@ from common.csv_files.files import InputFile, damaged_files_refused
 from common.csv_files.grammar import Grammar
 from common.csv_files.header import Header, read_headers
 from common.csv_files.listing import REPEATED, LeftOut, list_files
+from common.csv_files.sequence import SEQUENCE
 from common.errors import DataRefusedError
 from common.ingest.block_summary import BlockSummary, fingerprints_of, line_hashes, summarize
 from common.ingest.forgotten import hashes_of_forgotten, is_about
 from common.ingest.ledger import RuleCount
 from common.ingest.loaded_files import is_as_last_run_left, listing_to_trust, loaded_files, not_loaded, repeated_files
-from common.ingest.rules import QualityRules, check_rules_run, is_rejected, names_of, no_rules, with_broken_rules
+from common.ingest.rules import QualityRules, check_rules_run, judged, names_of
 from common.lake.lake import Lake
 from common.spark.driver_rows import no_rows
 from common.spark.failures import SPARK_ERRORS
@@ -93,7 +94,12 @@ class Batch:
     @property
     def accepted(self) -> DataFrame:
         """The feed's columns of each row that broke no rule that rejects, and where it stood."""
-        return self.rows.where(~F.col("is_rejected") & ~F.col("is_blank")).select(*ROW, *self.feed.column_names)
+        return self.rows.where(~F.col("is_rejected") & ~F.col("is_blank")).select(*ROW, *self.columns)
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns of an accepted row: those of the feed, and the sequence where it has one."""
+        return [*self.feed.column_names, *([SEQUENCE] if self.format.sequence else [])]
 
     def broken(self) -> dict[str, RuleCount]:
         """The rules that rows broke, each with its count and the first place."""
@@ -265,30 +271,15 @@ def checked(
 ) -> DataFrame:
     """One row per line, with its columns typed, `broken_rules`, `is_rejected`, and `raw_line` where it is rejected."""
     rows = _parsed(lines, headers, feed, format_, forgotten)
-    allowed = F.struct(
-        F.lit(format_.allows_returns).alias("allows_returns"), F.lit(format_.allows_guests).alias("allows_guests")
-    )
-    rows = rows.withColumn("feed", allowed)
-    rows = with_broken_rules(rows, "broken_structure", rules.structure)
-    rows = with_broken_rules(rows, "broken_values", rules.of_feed(feed.name))
-    broken = (
-        F.when(F.col("is_blank"), no_rules())
-        .when(F.size("broken_structure") > 0, F.col("broken_structure"))
-        .otherwise(F.col("broken_values"))
-    )
+    rows = judged(rows, feed, format_, rules)
     return (
-        rows.withColumn("broken_rules", broken)
-        .withColumn("is_rejected", is_rejected([*rules.structure, *rules.of_feed(feed.name)]))
-        .withColumns(line_hashes())
+        rows.withColumns(line_hashes())
         .withColumn("raw_line", F.when(F.col("is_rejected"), F.col("raw_line")))
         .drop(
-            "broken_structure",
-            "broken_values",
             "text",
             "is_decodable",
             "is_well_formed",
             "is_forgotten",
             "is_other_header",
-            "feed",
         )
     )

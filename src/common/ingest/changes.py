@@ -13,7 +13,8 @@ from pyspark.sql import functions as F
 
 from common.contract import HOUR, SALES, Table
 from common.errors import DataRefusedError
-from common.ingest.batch import FORGOTTEN_RULE, ROW, Batch
+from common.ingest.batch import FORGOTTEN_RULE, Batch
+from common.ingest.counts import count_outcomes
 from common.ingest.ledger import MAX_REJECTED_SHARE, FeedLedger, RuleCount
 from common.ingest.outcomes import (
     CORRECTED,
@@ -28,6 +29,7 @@ from common.ingest.outcomes import (
     with_relations,
 )
 from common.ingest.rules import QualityRules, advice_on, is_rejected, names_of, with_broken_rules
+from common.ingest.sequences import with_order, withdrawn
 from common.lake.commit_note import CommitNote
 from common.lake.commits import Commit
 from common.lake.id_index import hours_by_id, id_hash
@@ -37,7 +39,7 @@ from common.spark.failures import SPARK_ERRORS
 from common.spark.parallel import side_by_side
 from common.spark.session import keep, unpersist
 from common.spark.sql import hours_condition
-from common.spark.times import hour_at, hour_of, hours_in
+from common.spark.times import hour_of, hours_in
 from common.words import counted
 
 
@@ -47,7 +49,8 @@ class Decision:
 
     `outcomes` is one row per row that was accepted by itself, None where no file was read; `changes` is one row per key
     that the lake must take over, of which `replaced_rows` take the place of one that it holds; `hours` are those that
-    they come from or go to.
+    they come from or go to. With sequences, the lake no longer holds the `withdrawn` rows, and `outdated_rows` came
+    after ones with a higher sequence.
     """
 
     batch: Batch
@@ -61,6 +64,9 @@ class Decision:
     moved: int = 0
     unknown_customer_rows: int = 0
     outcomes: DataFrame | None = None
+    withdrawn: DataFrame | None = None
+    withdrawn_rows: int = 0
+    outdated_rows: int = 0
 
     def unpersist(self) -> None:
         """Free what the rows hold in memory and on local disk, beside what the batch holds."""
@@ -69,11 +75,19 @@ class Decision:
 
 
 def decide(
-    lake: Lake, batch: Batch, table: Table, version: int | None, rules: QualityRules, customers: list[DataFrame]
+    lake: Lake,
+    batch: Batch,
+    table: Table,
+    version: int | None,
+    rules: QualityRules,
+    customers: list[DataFrame],
+    *,
+    by_sequence: bool = True,
 ) -> Decision:
     """Decide what becomes of the accepted rows of a feed, against the version of its table that the lake holds.
 
-    `customers` are the known ones, for a feed of sales; none for customers themselves.
+    `customers` are the known ones, for a feed of sales; none for customers themselves. Where the feed has a sequence,
+    it counts, unless not `by_sequence`.
     """
     feed = batch.feed
     is_of_sales = HOUR in table.column_names
@@ -91,13 +105,20 @@ def decide(
         held = held.where(hours_condition(HOUR, held_hours))
     else:
         repeated = repeated_keys(rows, feed)
-    outcomes = _outcomes(rows, held, batch, rules, repeated)
+    by_sequence = by_sequence and batch.format.sequence is not None
+    if by_sequence:
+        outcomes = _outcomes_of(with_order(rows, lake, feed), held, batch, rules, is_alone=False, has_order=True)
+    else:
+        outcomes = _outcomes(rows, held, batch, rules, repeated)
     if version is not None:
         # Beside nothing held, there is nothing to look up, and the rows are kept already.
         keep(outcomes)
 
-    counts = _count_outcomes(outcomes, is_of_sales, batch)
+    counts = count_outcomes(outcomes, is_of_sales, batch)
     rejected_together = counts.by_outcome.get(REJECTED, 0)
+    gone = withdrawn(outcomes, table) if by_sequence and rejected_together else None
+    if gone is not None and is_of_sales:
+        counts.hours |= set(hours_in(gone))
     return Decision(
         batch=batch,
         ledger=FeedLedger(
@@ -120,6 +141,9 @@ def decide(
         moved=counts.moved,
         unknown_customer_rows=counts.unknown_customer_rows,
         outcomes=outcomes,
+        withdrawn=gone,
+        withdrawn_rows=gone.count() if gone is not None else 0,
+        outdated_rows=outcomes.where("is_outdated AND NOT is_rejected").count() if by_sequence else 0,
     )
 
 
@@ -143,10 +167,13 @@ def _outcomes(
     )
 
 
-def _outcomes_of(rows: DataFrame, held: DataFrame, batch: Batch, rules: QualityRules, *, is_alone: bool) -> DataFrame:
+def _outcomes_of(
+    rows: DataFrame, held: DataFrame, batch: Batch, rules: QualityRules, *, is_alone: bool, has_order: bool = False
+) -> DataFrame:
     feed = batch.feed
     rules_together = rules.of_feed_together(feed.name)
-    rows = with_relations(rows, feed, is_alone=is_alone, last_counts=batch.format.last_counts)
+    if not has_order:
+        rows = with_relations(rows, feed, is_alone=is_alone, last_counts=batch.format.last_counts)
     rows = with_broken_rules(rows, "broken_rules", rules_together)
     rows = rows.withColumn("is_rejected", is_rejected(rules_together))
     return with_outcome(rows, held, feed, is_alone=is_alone)
@@ -154,12 +181,18 @@ def _outcomes_of(rows: DataFrame, held: DataFrame, batch: Batch, rules: QualityR
 
 def merge_changes(lake: Lake, table: Table, decision: Decision, note: CommitNote) -> Commit | None:
     """Have the table take over what was decided, in one commit that carries the counts; None where nothing changes."""
-    if not decision.changed_rows:
+    if not decision.changed_rows and not decision.withdrawn_rows:
         return None
     note = replace(note, ledger=vars(decision.ledger))
+    hours = decision.hours if table is SALES else None
+    if decision.withdrawn is not None and decision.withdrawn_rows:
+        note = replace(note, removed=decision.withdrawn_rows)
+        changes = decision.changes.select(*table.column_names, F.lit(False).alias("is_gone"))
+        changes = changes.union(decision.withdrawn.select(*table.column_names, F.lit(True).alias("is_gone")))
+        return lake.merge(table, changes, hours=hours, note=note, delete_when="source.is_gone")
     if not decision.replaced_rows:
         return lake.append(table, decision.changes.select(*table.column_names), note=note)
-    return lake.merge(table, decision.changes, hours=decision.hours if table is SALES else None, note=note)
+    return lake.merge(table, decision.changes, hours=hours, note=note)
 
 
 def check_may_load(decision: Decision, rules: QualityRules, max_rejected_share: float) -> None:
@@ -205,65 +238,6 @@ def reasons_of(decision: Decision, rules: QualityRules) -> str:
     reasons = [f"{rule} {count.rows:,} (first: {count.first_place})" for rule, count in found.items()]
     advice = dict.fromkeys(text for text in (advice_on(all_rules, rule) for rule in found) if text)
     return " ".join([f"Reasons: {'; '.join(reasons)}.", *advice])
-
-
-@dataclass
-class _Counts:
-    by_outcome: dict[str, int] = field(default_factory=dict)
-    broken: dict[str, RuleCount] = field(default_factory=dict)
-    changes: int = 0
-    replaced: int = 0
-    moved: int = 0
-    unknown_customer_rows: int = 0
-    hours: set[datetime] = field(default_factory=set)
-
-
-def _count_outcomes(outcomes: DataFrame, is_of_sales: bool, batch: Batch) -> _Counts:
-    """Counts by outcome and broken rule; for sales, also the hours that changes touch. In one pass, whose result has
-    as many rows as there are hours, or a few times that; in a second one where rules are broken.
-    """
-    is_held = F.col("current_values").isNotNull().alias("is_held")
-    columns = [F.col("outcome"), F.col("is_change"), is_held, F.col("broken_rules")]
-    if is_of_sales:
-        columns += [
-            F.unix_seconds(HOUR).alias("hour"),
-            F.unix_seconds(f"current_values.{HOUR}").alias("held_hour"),
-            (F.col("is_last") & ~F.col("is_known_customer")).alias("is_unknown"),
-        ]
-    counts = _Counts()
-    by_rules: dict[tuple[str, ...], int] = {}
-    for row in outcomes.groupBy(*columns).agg(F.count(F.lit(1)).alias("rows")).collect():
-        rows, rules = row["rows"], tuple(row["broken_rules"])
-        counts.by_outcome[row["outcome"]] = counts.by_outcome.get(row["outcome"], 0) + rows
-        by_rules[rules] = by_rules.get(rules, 0) + rows
-        if is_of_sales and row["is_unknown"]:
-            counts.unknown_customer_rows += rows
-        if not row["is_change"]:
-            continue
-        counts.changes += rows
-        counts.replaced += rows if row["is_held"] else 0
-        if is_of_sales:
-            counts.hours |= {hour_at(second) for second in (row["hour"], row["held_hour"]) if second is not None}
-            counts.moved += rows if row["held_hour"] not in (None, row["hour"]) else 0
-    if any(by_rules):
-        counts.broken = _broken_rules(outcomes, by_rules, batch)
-    return counts
-
-
-def _broken_rules(outcomes: DataFrame, by_rules: dict[tuple[str, ...], int], batch: Batch) -> dict[str, RuleCount]:
-    """The rules that rows broke, each with its count and the first place; `by_rules` counts rows by all they broke.
-
-    A pass of its own, since Spark sorts all rows to find the first of each group.
-    """
-    breaking = outcomes.where(F.size("broken_rules") > 0).groupBy("broken_rules")
-    firsts = breaking.agg(F.min(F.struct(*ROW)).alias("first")).collect()
-    broken: dict[str, RuleCount] = {}
-    for row in sorted(firsts, key=lambda row: tuple(row["first"])):
-        for rule in row["broken_rules"]:
-            before = broken.get(rule)
-            place = before.first_place if before else batch.place(*row["first"])
-            broken[rule] = RuleCount(by_rules[tuple(row["broken_rules"])] + (before.rows if before else 0), place)
-    return broken
 
 
 def _hours_holding(lake: Lake, version: int | None, batch: Batch) -> list[datetime]:

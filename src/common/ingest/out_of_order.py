@@ -30,7 +30,7 @@ class ReplacedByOlder:
 def replaced_by_older(lake: Lake, decision: Decision) -> list[ReplacedByOlder]:
     """By file, the rows that a feed replaces from files older (by modification time) than one of an earlier run."""
     batch = decision.batch
-    if not decision.replaced_rows or decision.outcomes is None:
+    if not decision.replaced_rows or decision.outcomes is None or batch.format.sequence:
         return []
     loaded = loaded_files(lake, batch.feed, CUSTOMERS if batch.feed is CUSTOMERS_FEED else SALES)
     if loaded is None:

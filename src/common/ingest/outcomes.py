@@ -62,24 +62,27 @@ def with_outcome(rows: DataFrame, current: DataFrame, feed: Feed, *, is_alone: b
     the lake holds, null where nothing. `is_alone`: no two rows have the same key.
     """
     content = F.struct(*feed.values)
-    by_arrival = Window.partitionBy(feed.key, "is_rejected").orderBy("file", "block", "position")
+    groups = [feed.key, "is_rejected", *(["is_outdated"] if "is_outdated" in rows.columns else [])]
+    by_arrival = Window.partitionBy(*groups).orderBy("file", "block", "position")
     held = current.select(feed.key, F.struct(*[c for c in current.columns if c != feed.key]).alias("current_values"))
     held_content = F.struct(*[F.col(f"current_values.{name}").alias(name) for name in feed.values])
     is_held = F.col("current_values").isNotNull()
     is_as_held = is_held & held_content.eqNullSafe(content)
     is_accepted = ~F.col("is_rejected")
+    is_outdated = F.col("is_outdated") if "is_outdated" in rows.columns else F.lit(False)
     is_first = F.lit(True) if is_alone else F.row_number().over(by_arrival) == 1
     has_no_next = F.lit(True) if is_alone else F.lead(F.lit(1)).over(by_arrival).isNull()
 
     outcome = (
         F.when(F.col("is_rejected"), REJECTED)
+        .when(is_outdated, UNCHANGED)
         .when(F.col("is_duplicate"), DUPLICATE)
         .when(~is_first, CORRECTED)
         .when(~is_held, NEW)
         .when(is_as_held, UNCHANGED)
         .otherwise(CORRECTED)
     )
-    is_last = is_accepted & has_no_next
+    is_last = is_accepted & ~is_outdated & has_no_next
     return (
         rows.join(held, on=feed.key, how="left")
         .withColumns({"outcome": outcome, "is_last": is_last})

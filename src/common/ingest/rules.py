@@ -11,6 +11,9 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import BooleanType
 
+from common.contract import Feed
+from common.csv_files.feed_format import FeedFormat
+from common.csv_files.sequence import SEQUENCE
 from common.errors import ConfigError
 from common.spark.expressions import check_expression, check_types
 from common.spark.failures import SPARK_ERRORS
@@ -38,8 +41,14 @@ ESSENTIAL_RULES = {
         "price_is_not_negative",
         "transaction_date_is_present",
         "transaction_date_is_a_time",
+        "sequence_is_present",
     ),
-    "customers": ("customer_id_is_present", "customer_id_is_not_reserved", "age_is_a_whole_number"),
+    "customers": (
+        "customer_id_is_present",
+        "customer_id_is_not_reserved",
+        "age_is_a_whole_number",
+        "sequence_is_present",
+    ),
     "transactions_together": ("transaction_is_unambiguous",),
     "customers_together": ("customer_is_unambiguous",),
 }
@@ -119,6 +128,29 @@ def _check_section(path: Path, section: str, rules: list[Rule], essential: tuple
                 f"{path}: {section}: the rule {name} must be there with criticality reject or fail; "
                 "the tables cannot hold rows that break it."
             )
+
+
+def judged(rows: DataFrame, feed: Feed, format_: FeedFormat, rules: QualityRules) -> DataFrame:
+    """Rows of `records.parse` with `broken_rules`, the names of those that each breaks by itself, and `is_rejected`."""
+    of_feed = F.struct(
+        F.lit(format_.allows_returns).alias("allows_returns"),
+        F.lit(format_.allows_guests).alias("allows_guests"),
+        F.lit(format_.sequence is not None).alias("has_sequence"),
+        (F.col(SEQUENCE) if format_.sequence else F.lit(None).cast("string")).alias("sequence"),
+    )
+    rows = rows.withColumn("feed", of_feed)
+    rows = with_broken_rules(rows, "broken_structure", rules.structure)
+    rows = with_broken_rules(rows, "broken_values", rules.of_feed(feed.name))
+    broken = (
+        F.when(F.col("is_blank"), no_rules())
+        .when(F.size("broken_structure") > 0, F.col("broken_structure"))
+        .otherwise(F.col("broken_values"))
+    )
+    return (
+        rows.withColumn("broken_rules", broken)
+        .withColumn("is_rejected", is_rejected([*rules.structure, *rules.of_feed(feed.name)]))
+        .drop("broken_structure", "broken_values", "feed")
+    )
 
 
 def with_broken_rules(rows: DataFrame, column: str, rules: list[Rule]) -> DataFrame:

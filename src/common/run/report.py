@@ -74,6 +74,7 @@ class RunReport:
     replaced_by_older: list[ReplacedByOlder] = field(default_factory=list)
     moved_sales: int = 0
     unknown_customer_rows: int = 0
+    outdated_rows: int = 0
     hours_touched: list[datetime] = field(default_factory=list)
     groups_touched: int = 0
     removed: dict[str, int] = field(default_factory=dict)
@@ -99,6 +100,7 @@ class RunReport:
             counts[f"{feed}.{rule}"] = dataclasses.replace(count, advice=advice_on(all_rules, rule))
         self.moved_sales += decision.moved
         self.unknown_customer_rows += decision.unknown_customer_rows
+        self.outdated_rows += decision.outdated_rows
 
     def take_plan(self, plan: Plan) -> None:
         """Report what a run would do."""
@@ -216,6 +218,9 @@ def _closing_lines(report: RunReport) -> Iterator[str]:
     if report.unknown_customer_rows:
         unknown = f"{report.unknown_customer_rows:,}"
         yield f"Unknown customers: {unknown} sales are kept, and completed once the customer comes."
+    if report.outdated_rows:
+        outdated = f"{report.outdated_rows:,}"
+        yield f"Outdated: {outdated} rows have a lower sequence than another row of their id; they count as unchanged."
     would = "would be " if report.dry_run else ""
     for table_name, rows in report.removed.items():
         yield f"Rows {would}removed from {table_name}: {rows:,}"
