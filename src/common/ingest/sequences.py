@@ -42,7 +42,9 @@ def with_order(rows: DataFrame, lake: Lake, feed: Feed) -> DataFrame:
     top_hash = F.max(F.when(is_top, content_hash)).over(of_id)
     agrees_with_lake = ~is_level | (known_counts & F.coalesce(F.col("known_content") == top_hash, F.lit(False)))
     is_contradicted = ~is_behind & ~(lowest.eqNullSafe(highest) & agrees_with_lake)
-    rows = rows.withColumns({"is_outdated": is_behind | ~is_top, "is_contradicted": is_contradicted})
+    rows = rows.withColumns(
+        {"is_outdated": is_behind | ~is_top, "is_contradicted": is_contradicted, "is_level": is_level}
+    )
     by_arrival = Window.partitionBy(feed.key, "is_outdated").orderBy("file", "block", "position")
     counts, is_first = ~F.col("is_outdated"), F.row_number().over(by_arrival) == 1
     is_unambiguous = F.col("is_outdated") | ~F.col("is_contradicted")
@@ -50,7 +52,7 @@ def with_order(rows: DataFrame, lake: Lake, feed: Feed) -> DataFrame:
         {
             "is_unambiguous": is_unambiguous,
             "is_duplicate": counts & is_unambiguous & ~is_first,
-            "is_news": counts & is_first & (~is_level | (F.col("is_contradicted") & known_counts)),
+            "is_news": counts & is_first & (~F.col("is_level") | (F.col("is_contradicted") & known_counts)),
         }
     ).drop("known_sequence", "known_content", "top")
 
@@ -67,29 +69,37 @@ def take_over(lake: Lake, feed: Feed, outcomes: DataFrame, note: CommitNote) -> 
 
 
 def withdrawn(outcomes: DataFrame, table: Table) -> DataFrame:
-    """The rows that the lake holds under ids of which nobody can tell what they are: one row per such id."""
+    """The rows that the lake holds under ids of which nobody can tell what they are: one row per such id. `is_level`:
+    whether it came with the sequence of those that contradict it, else with a lower one.
+    """
     is_theirs = F.col("is_rejected") & F.col("is_contradicted") & F.col("current_values").isNotNull()
     key = table.key[0]
     others = [F.col(f"current_values.{name}").alias(name) for name in table.column_names if name != key]
-    return outcomes.where(is_theirs).dropDuplicates([key]).select(key, *others).select(*table.column_names)
+    return outcomes.where(is_theirs).dropDuplicates([key]).select(key, *others, "is_level")
 
 
 def as_rejected(rows: DataFrame, feed: Feed, place: str, run_id: str, started_at: datetime) -> DataFrame:
-    """Withdrawn rows as rejected_rows has them: as a line of CSV, from the table that they stood in, without a line."""
+    """Withdrawn rows that contradict others, as rejected_rows has them: a line of CSV from the table that they stood in.
+    One with a lower sequence is outdated, and goes as any row does that a newer one replaces.
+    """
     texts = [_as_text(F.col(column.name), column.type).alias(column.name) for column in feed.columns]
     raw_line = F.to_csv(F.struct(*texts), {"escape": '"', "charToEscapeQuoteEscaping": '"', "emptyValue": ""})
     identity = F.concat_ws("\n", F.lit(feed.name), F.lit(place), F.lit("0"), raw_line)
-    return rows.select(
-        F.sha2(identity, 256).alias("rejected_id"),
-        F.lit(feed.name).alias("feed"),
-        F.lit(place).alias("file"),
-        F.lit(0).cast("bigint").alias("line_number"),
-        F.lit(",".join(feed.column_names)).alias("header"),
-        raw_line.alias("raw_line"),
-        F.array(F.lit(UNAMBIGUOUS_RULES[feed.name])).alias("reasons"),
-        F.lit(run_id).alias("run_id"),
-        F.lit(started_at.isoformat()).cast("timestamp").alias("rejected_at"),
-    ).select(*REJECTED.column_names)
+    return (
+        rows.where("is_level")
+        .select(
+            F.sha2(identity, 256).alias("rejected_id"),
+            F.lit(feed.name).alias("feed"),
+            F.lit(place).alias("file"),
+            F.lit(0).cast("bigint").alias("line_number"),
+            F.lit(",".join(feed.column_names)).alias("header"),
+            raw_line.alias("raw_line"),
+            F.array(F.lit(UNAMBIGUOUS_RULES[feed.name])).alias("reasons"),
+            F.lit(run_id).alias("run_id"),
+            F.lit(started_at.isoformat()).cast("timestamp").alias("rejected_at"),
+        )
+        .select(*REJECTED.column_names)
+    )
 
 
 def _known(lake: Lake, feed: Feed) -> DataFrame:
