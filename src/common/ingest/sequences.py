@@ -79,7 +79,7 @@ def withdrawn(outcomes: DataFrame, table: Table) -> DataFrame:
 
 
 def as_rejected(rows: DataFrame, feed: Feed, place: str, run_id: str, started_at: datetime) -> DataFrame:
-    """Withdrawn rows that contradict others, as rejected_rows has them: a line of CSV from the table that they stood in.
+    """Withdrawn rows that contradict others, as rejected_rows has them: lines of CSV from the table that they stood in.
     One with a lower sequence is outdated, and goes as any row does that a newer one replaces.
     """
     texts = [_as_text(F.col(column.name), column.type).alias(column.name) for column in feed.columns]
