@@ -143,6 +143,14 @@ MUTANTS = (
         "test_restate.py::test_a_range_is_restated_from_files_as_planned_and_twice_is_as_good_as_once",
     ),
     Mutant(
+        "6. Uniqueness, and which row counts",
+        "a row that comes later counts, though a newer one came before it",
+        "common/ingest/sequences.py",
+        'is_behind = F.coalesce(F.col("known_sequence") > F.col("top"), F.lit(False))',
+        "is_behind = F.lit(False)",
+        "test_sequences.py::test_any_order_of_some_files",
+    ),
+    Mutant(
         "7. Cost follows the change",
         "a MERGE does not name the hours that it touches",
         "common/lake/lake.py",
