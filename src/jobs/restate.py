@@ -10,7 +10,6 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from common.contract import CUSTOMERS, SALES, TRANSACTIONS
-from common.csv_files.listing import REPEATED, SECOND_NAME, WHY_LEFT_OUT
 from common.errors import DataRefusedError
 from common.ingest.batch import ROW, Batch, check_unchanged, read_feed
 from common.ingest.changes import (
@@ -23,6 +22,7 @@ from common.ingest.changes import (
 )
 from common.ingest.rules import load_rules
 from common.lake.provenance import pin_sources
+from common.landing.listing import REPEATED, SECOND_NAME, WHY_LEFT_OUT
 from common.marts.aggregate_refresh import differing_groups, restate_groups
 from common.marts.plan import plan_run
 from common.run.command import run_command

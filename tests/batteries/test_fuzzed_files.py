@@ -16,12 +16,12 @@ from pyspark.sql import functions as F
 
 from common.contract import CUSTOMERS, CUSTOMERS_FEED, SALES, TRANSACTIONS, Feed
 from common.csv_files.header import read_headers
-from common.csv_files.listing import list_files
 from common.errors import DataRefusedError
 from common.ingest.batch import read_feed
 from common.ingest.rejected import rejected_rows
 from common.ingest.rules import load_rules
 from common.lake.lake import Lake
+from common.landing.listing import list_files
 from common.run.shared_settings import conf_dir
 from support.batteries import Battery
 from support.csv_by_docs import WARNINGS, Reading, read_by_the_docs

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from common.csv_files.listing import list_files
 from common.errors import ConfigError
+from common.landing.listing import list_files
 from common.words import as_people_count, shown
 from jobs import load_sales, restate
 from support.lakes import CUSTOMERS_HEADER, Outcome, Workbench

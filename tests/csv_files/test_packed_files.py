@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import zstandard
 
-from common.csv_files.archives import not_packed, not_plain
+from common.landing.archives import not_packed, not_plain
 from support.lakes import CUSTOMERS_HEADER, Workbench
 
 CONTENT = f"{CUSTOMERS_HEADER}\nc1,Ann,30,Mali\n".encode()

@@ -11,13 +11,13 @@ import pytest
 from pyspark.sql import functions as F
 
 from common.contract import CUSTOMERS, CUSTOMERS_FEED
-from common.csv_files.files import unreadable
 from common.csv_files.records import MAX_LINES_OF_A_RECORD
 from common.errors import ConfigError, DataRefusedError
 from common.ingest.batch import Batch, read_feed
 from common.ingest.rejected import rejected_rows
 from common.ingest.rules import QualityRules, load_rules
 from common.lake.lake import Lake
+from common.landing.files import unreadable
 from common.run.configuration import load_settings
 from common.run.shared_settings import ReadingSettings, conf_dir
 from support.lakes import CUSTOMERS_HEADER, Workbench

@@ -13,10 +13,10 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from common.contract import Feed
-from common.csv_files.archives import not_packed, not_plain, not_utf8_text
 from common.csv_files.feed_format import USUAL_DIALECT, USUAL_FORMAT, Dialect, FeedFormat, Source
-from common.csv_files.files import InputFile, first_bytes, read_text
 from common.errors import DataRefusedError
+from common.landing.archives import not_packed, not_plain, not_utf8_text
+from common.landing.files import InputFile, first_bytes, read_text
 
 _LONGEST_HEADER = 10_000
 _OTHER_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}

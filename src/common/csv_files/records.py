@@ -19,11 +19,11 @@ from common.csv_files import values
 from common.csv_files.encoding import decoded, is_decodable
 from common.csv_files.expressions import COMPUTED, with_expressions
 from common.csv_files.feed_format import FeedFormat, Source
-from common.csv_files.files import InputFile, read_text
 from common.csv_files.grammar import Grammar
 from common.csv_files.header import Header, sources_of
 from common.csv_files.sequence import SEQUENCE, with_sequence
 from common.errors import ConfigError
+from common.landing.files import InputFile, read_text
 from common.spark.driver_rows import local_rows
 from common.spark.failures import SPARK_ERRORS
 from common.spark.projections import computed_once

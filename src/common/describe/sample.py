@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, cast
 
-from common.csv_files.archives import not_packed, not_plain, not_utf8_text
-from common.csv_files.files import first_bytes, unreadable
 from common.errors import ConfigError, DataRefusedError
+from common.landing.archives import not_packed, not_plain, not_utf8_text
+from common.landing.files import first_bytes, unreadable
 from common.words import as_people_count, shown
 
 # Of all files together, so much is looked at, and of each file at least so many lines.

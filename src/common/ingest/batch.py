@@ -17,10 +17,8 @@ from common.csv_files import records
 from common.csv_files.encoding import decoded
 from common.csv_files.expressions import needs_line_numbers
 from common.csv_files.feed_format import USUAL_FORMAT, FeedFormat
-from common.csv_files.files import InputFile, damaged_files_refused
 from common.csv_files.grammar import Grammar
 from common.csv_files.header import Header, read_headers
-from common.csv_files.listing import REPEATED, LeftOut, list_files
 from common.csv_files.sequence import SEQUENCE
 from common.errors import DataRefusedError
 from common.ingest.block_summary import BlockSummary, fingerprints_of, line_hashes, summarize
@@ -29,6 +27,8 @@ from common.ingest.ledger import RuleCount
 from common.ingest.loaded_files import is_as_last_run_left, listing_to_trust, loaded_files, not_loaded, repeated_files
 from common.ingest.rules import QualityRules, check_rules_run, judged, names_of
 from common.lake.lake import Lake
+from common.landing.files import InputFile, damaged_files_refused
+from common.landing.listing import REPEATED, LeftOut, list_files
 from common.spark.driver_rows import no_rows
 from common.spark.failures import SPARK_ERRORS
 from common.spark.session import keep, unpersist

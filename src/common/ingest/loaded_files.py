@@ -13,8 +13,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from common.contract import RUNS, Feed, Table
-from common.csv_files.files import InputFile
 from common.lake.lake import Lake
+from common.landing.files import InputFile
 from common.spark.times import instant_of
 from common.words import as_people_count
 

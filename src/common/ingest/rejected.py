@@ -10,9 +10,7 @@ from pyspark.sql import functions as F
 from common.contract import REJECTED, Column, Feed, Table
 from common.csv_files import records
 from common.csv_files.feed_format import USUAL_FORMAT, FeedFormat, in_utf8
-from common.csv_files.files import InputFile
 from common.csv_files.header import Header, names_in, read_headers
-from common.csv_files.listing import list_files
 from common.errors import DataRefusedError
 from common.ingest.batch import FORGOTTEN_RULE, REDACTED, ROW, Batch, checked
 from common.ingest.block_summary import BlockSummary, summarize
@@ -20,6 +18,8 @@ from common.ingest.changes import Decision, decide
 from common.ingest.forgotten import hashes_of_forgotten
 from common.ingest.rules import QualityRules, names_of
 from common.lake.lake import Lake
+from common.landing.files import InputFile
+from common.landing.listing import list_files
 from common.spark.driver_rows import local_rows, no_rows
 from common.spark.session import keep
 from common.spark.times import instant_of

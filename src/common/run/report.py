@@ -11,13 +11,13 @@ from rich.table import Table as RichTable
 
 from common.contract import AGGREGATE, Table
 from common.contract.formats import FORMAT, formats_after
-from common.csv_files.listing import WHY_LEFT_OUT, LeftOut
 from common.ingest.changes import Decision
 from common.ingest.ledger import FeedLedger, RuleCount
 from common.ingest.out_of_order import ReplacedByOlder
 from common.ingest.rules import QualityRules, advice_on, names_of
 from common.lake.commits import Commit, TableChange, change_of
 from common.lake.upgrade import Upgrade
+from common.landing.listing import WHY_LEFT_OUT, LeftOut
 from common.maintenance.person import Trace
 from common.marts.mart import Refreshed
 from common.marts.plan import Plan

@@ -13,8 +13,8 @@ from pyspark.errors import AnalysisException, IllegalArgumentException
 from pyspark.sql import Row, SparkSession
 from pyspark.sql import functions as F
 
-from common.csv_files.files import InputFile
 from common.errors import ConfigError, DataRefusedError
+from common.landing.files import InputFile
 from common.spark.paths import is_on_this_disk, plain_path
 from common.spark.times import instant_of
 from common.words import as_people_count

@@ -10,8 +10,8 @@ from datetime import datetime
 
 from pyspark.sql import DataFrame, SparkSession
 
-from common.csv_files.archives import not_packed
 from common.errors import ConfigError, DataRefusedError, SalesLakehouseError
+from common.landing.archives import not_packed
 from common.spark.failures import SPARK_ERRORS, damaged_file
 
 # So many say what a file is.
