@@ -5,10 +5,12 @@ from __future__ import annotations
 import bz2
 import gzip
 import os
+import re
 from pathlib import Path
 
 import pytest
 
+from common.csv_files import description
 from common.csv_files.description import load_descriptions
 from common.describe.draft import draft_of
 from common.describe.findings import Finding, findings_in
@@ -16,6 +18,7 @@ from common.describe.sample import find_files, read_samples
 from common.describe.sniffing import look_at
 from common.errors import ConfigError, DataRefusedError
 from support.lakes import CUSTOMERS_HEADER, SALES_HEADER
+from support.project import ROOT
 
 SALES = "a1,c1,p1,2,4.50,2025-03-01 10:00:00", "a2,c2,p2,1,9.99,2025-03-31 10:30:00"
 ZONE = "  time_zone: UTC  # a file does not say where its clocks are: write it, such as Europe/Berlin"
@@ -384,6 +387,21 @@ def test_what_cannot_be_described_is_said_in_a_sentence(
 def test_a_path_without_files_is_a_mistake_in_the_arguments(path: str, sentence: str) -> None:
     with pytest.raises(ConfigError, match=sentence):
         find_files([path])
+
+
+def test_the_guide_has_every_key_of_a_description() -> None:
+    guide = (ROOT / "docs" / "guides" / "describe-a-feed.md").read_text()
+    models = description._Feed, description._Dialect, description._Source
+    keys = [info.alias or name for model in models for name, info in model.model_fields.items()]
+    assert len(keys) > 15
+    assert [key for key in keys if f"| `{key}` |" not in guide] == []
+
+
+def test_the_description_in_the_guide_is_one(tmp_path: Path) -> None:
+    guide = (ROOT / "docs" / "guides" / "describe-a-feed.md").read_text()
+    [shown] = re.findall(r"^```yaml\n(.*?)^```$", guide, re.MULTILINE | re.DOTALL)
+    (tmp_path / "feeds.yml").write_text(shown)
+    assert list(load_descriptions(tmp_path / "feeds.yml", "utf-8", "UTC")) == ["transactions"]
 
 
 def test_a_file_is_looked_at_up_to_a_limit(tmp_path: Path) -> None:
