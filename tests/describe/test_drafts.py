@@ -308,7 +308,7 @@ def test_customers_are_described_from_a_file_of_their_own_or_from_sales(tmp_path
         "    COUNTRY: Country",
         "  other_columns: ignore  # TRANSACTION_ID, PRODUCT_ID, QUANTITY, PRICE, TRANSACTION_DATE",
         "  guests: allow  # 1 of 2 rows say nothing of a customer",
-        "  repeated_ids: last  # a customer stands in each of his sales; the last one counts",
+        "  sequence_by: TRANSACTION_DATE  # a customer stands in each of his sales: the newest one counts",
     ]
     # A file of customers of their own is the better one.
     names = [finding.feed.name for finding in found_in(tmp_path / "sales.csv", tmp_path / "people.csv")]

@@ -58,7 +58,8 @@ def _origin(entry: Entry, shows_names: bool) -> str:
 
 def notes_of(finding: Finding) -> Iterator[str]:
     """What else the description says, and why."""
-    for key, why in (("returns", finding.returns), ("guests", finding.guests), ("repeated_ids", finding.repeated_ids)):
+    which = "sequence_by" if finding.sequence else "repeated_ids"
+    for key, why in (("returns", finding.returns), ("guests", finding.guests), (which, finding.repeated_ids)):
         if why:
             yield f"  {key}: {why}"
     if finding.missing:

@@ -6,14 +6,14 @@ import glob
 import json
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import takewhile
 from typing import Any
 
 import yaml
 
 from common.csv_files.feed_format import USUAL_DIALECT
-from common.describe.entries import Choice, Entry
+from common.describe.entries import Entry
 from common.describe.findings import Finding
 from common.errors import ConfigError
 from common.words import counted
@@ -53,7 +53,9 @@ def _lines_of(finding: Finding, folder: str) -> Iterator[str]:
         yield f"returns: allow  # {finding.returns}"
     if finding.guests:
         yield f"guests: allow  # {finding.guests}"
-    if finding.repeated_ids:
+    if finding.sequence:
+        yield f"sequence_by: {_source(finding.sequence)}  # {finding.repeated_ids}"
+    elif finding.repeated_ids:
         yield f"repeated_ids: last  # {finding.repeated_ids}"
     if finding.may_repeat_ids:
         yield f"# repeated_ids: last  # {finding.may_repeat_ids}"
@@ -110,15 +112,17 @@ def _entry_lines(entry: Entry) -> Iterator[str]:
     if entry.is_open:
         yield f"{entry.column}:{note}"
         for choice in entry.choices:
-            yield f"  # {_in_braces(choice)}  # {_comment(choice.meaning)}"
-    elif list(entry.keys) == ["header"]:
-        yield f"{entry.column}: {_scalar(entry.keys['header'])}{note}"
+            yield f"  # {_in_braces(choice.keys)}  # {_comment(choice.meaning)}"
     else:
-        yield f"{entry.column}: {_in_braces(entry.choices[0])}{note}"
+        yield f"{entry.column}: {_source(entry.keys)}{note}"
 
 
-def _in_braces(choice: Choice) -> str:
-    return "{" + ", ".join(f"{key}: {_value(value)}" for key, value in choice.keys.items()) + "}"
+def _source(keys: Mapping[str, Any]) -> str:
+    return _scalar(keys["header"]) if list(keys) == ["header"] else _in_braces(keys)
+
+
+def _in_braces(keys: Mapping[str, Any]) -> str:
+    return "{" + ", ".join(f"{key}: {_value(value)}" for key, value in keys.items()) + "}"
 
 
 def _value(value: Any) -> str:

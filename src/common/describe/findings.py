@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from common.contract import CUSTOMERS_FEED, TRANSACTIONS, Feed
 from common.describe.entries import (
@@ -38,7 +39,8 @@ _MOST_NAMES_SHOWN = 40
 @dataclass(frozen=True)
 class Finding:
     """What a description of a feed has to say of files of one kind. The texts of `returns`, `guests`, `other_columns`
-    and `repeated_ids` say why they are needed; empty where they are not.
+    and `repeated_ids` say why they are needed; empty where they are not. `sequence` has the keys of what tells the
+    newer of two rows, none where the last one counts.
     """
 
     feed: Feed
@@ -51,6 +53,7 @@ class Finding:
     returns: str = ""
     guests: str = ""
     repeated_ids: str = ""
+    sequence: dict[str, Any] = field(default_factory=dict)
     may_repeat_ids: str = ""
     path: str = ""
 
@@ -138,6 +141,11 @@ def _people_in(look: Look, *, beside_sales: bool) -> Finding:
             entries.append(Entry(name, (Choice({"expression": f"concat_ws(' ', {both})"}),)))
         elif columns.found[name]:
             entries.append(simple_entry(columns, name))
+    sequence: dict[str, Any] = {}
+    if beside_sales:
+        times = Columns(look, {"TRANSACTION_DATE": names_for("TRANSACTION_DATE", look.names)})
+        time = time_entry(times, missing_words(times.values("TRANSACTION_DATE")))
+        sequence = {} if time.is_open else time.keys
     rows = len(look.rows)
     guests = rows - len(columns.values("CUSTOMER_ID", missing)) if columns.the("CUSTOMER_ID") else 0
     silent = _rows_that_say_nothing(columns) if beside_sales else 0
@@ -154,7 +162,10 @@ def _people_in(look: Look, *, beside_sales: bool) -> Finding:
         guests=f"{guests + silent:,} of {rows:,} rows say nothing of a customer"
         if guests + silent and beside_sales
         else "",
-        repeated_ids="a customer stands in each of his sales; the last one counts" if beside_sales else "",
+        repeated_ids=f"a customer stands in each of his sales: the {'newest' if sequence else 'last'} one counts"
+        if beside_sales
+        else "",
+        sequence=sequence,
         may_repeat_ids=f"{counted(repeated, 'customer')} repeated with other values; so, the last one would count"
         if repeated and not beside_sales
         else "",
