@@ -217,9 +217,11 @@ def _is_other_header(headers: Iterable[Header], numbers_and_times: Sequence[str]
     around = F.lit(f" \t{grammar.quote or ''}")
     words = F.transform(grammar.split(F.upper("raw_line")), lambda word: F.btrim(word, around))
     in_common = F.size(F.array_intersect(words, F.array(*[F.lit(name) for name in known])))
-    is_header = (in_common >= 2) & (in_common * 2 >= F.size(words))
+    is_of_names = (in_common >= 2) & (in_common * 2 >= F.size(words))
+    is_worth_a_look = ~F.col("is_header")
     if numbers_and_times:
         # Nearly all rows are clean, which costs less to see. A name of a column is no clean number and no time.
         unclean = [F.col(name).isNull() & F.col(f"text.{name}").isNotNull() for name in numbers_and_times]
-        is_header = (~F.col("is_well_formed") | reduce(Column.__or__, unclean)) & is_header
-    return ~F.col("is_header") & is_header
+        is_worth_a_look &= ~F.col("is_well_formed") | reduce(Column.__or__, unclean)
+    # Spark works out what stands twice beside an AND for every row, but not what stands in a WHEN.
+    return F.when(is_worth_a_look, is_of_names).otherwise(F.lit(False))
