@@ -95,6 +95,7 @@ def start(temporary: Path, *arguments: str) -> subprocess.Popen[str]:
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        umask=0o077,
     )
 
 
@@ -126,6 +127,10 @@ def test_a_run_has_a_folder_for_its_user_alone_and_nothing_is_left_of_it(tmp_pat
         ended = start(temporary, *arguments)
         said, _ = ended.communicate()
         assert list(temporary.iterdir()) == [], said
+    # Nor is what it leaves in the lake for others.
+    modes = {str(path): path.stat().st_mode & 0o777 for path in (tmp_path / "lake").rglob("*")}
+    assert len(modes) > 100
+    assert {path: oct(mode) for path, mode in modes.items() if mode & 0o077} == {}
     stopped = start(temporary, *feeds)
     with stopped:
         assert stopped.stdout

@@ -224,6 +224,17 @@ def test_what_is_named_is_left_as_it_is(host: Host) -> None:
     assert started.variables["SPARK_CONF_DIR"] == f"{host.home}/conf"
 
 
+def test_files_of_the_lake_have_the_permissions_that_the_umask_allows(host: Host) -> None:
+    before = os.umask(0o027)
+    try:
+        assert Started(host, *FEEDS).conf("spark.hadoop.fs.permissions.umask-mode") == "027"
+        assert os.umask(0o027) == 0o027
+        named = Started(host, *FEEDS, "--conf", "spark.hadoop.fs.permissions.umask-mode=077")
+        assert named.conf("spark.hadoop.fs.permissions.umask-mode") == "077"
+    finally:
+        os.umask(before)
+
+
 def test_a_shell_has_what_jobs_have_and_leaves_nothing_where_it_is_started(host: Host) -> None:
     options, command = decide(parse(["shell", "--master=local[1]"], host.environment, JOBS), host)
     assert command[:4] == ["/venv/python", "-I", "-i", "-c"]

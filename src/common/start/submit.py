@@ -124,6 +124,9 @@ def decide(line: CommandLine, host: Host) -> tuple[Options, list[str]]:
     settings_for_the_work(options, host, archive, is_small=is_small)
     code, driver = (host.home / ".venv" / name for name in ("sales_lakehouse.zip", "sales_lakehouse-driver.zip"))
     what_travels(options, line, host, code, driver)
+    if target.is_here:
+        # Hadoop gives files the permissions that it is told of, whatever the umask of the process.
+        options.conf_unless_named("spark.hadoop.fs.permissions.umask-mode", f"{_umask():03o}")
     if target.is_here and host.variable("RUN_FOLDER"):
         _use_run_folder(options, Path(host.variable("RUN_FOLDER")))
     if not target.is_here:
@@ -144,6 +147,13 @@ def decide(line: CommandLine, host: Host) -> tuple[Options, list[str]]:
         _job(line, host),
         *line.job_options,
     ]
+
+
+def _umask() -> int:
+    """The umask of this process, which can only be read by setting another."""
+    umask = os.umask(0o077)
+    os.umask(umask)
+    return umask
 
 
 def _use_run_folder(options: Options, folder: Path) -> None:
