@@ -2,11 +2,15 @@
 
 The lock is an operating system's lock on a file, taken by the JVM, since it is the JVM that commits: a Python process
 that is killed while its JVM lives on does not set it free, and nothing is left to clean up once that is gone too.
+
+Whoever can read a file can lock it against those who write it. So the file can be opened by those alone who may write
+the lake's folder.
 """
 
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,7 +18,7 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-from common.errors import LakeBusyError
+from common.errors import ConfigError, LakeBusyError
 from common.spark.failures import SPARK_ERRORS
 from common.spark.jvm import has_jvm, open_file, try_lock
 from common.spark.paths import is_on_this_disk
@@ -56,8 +60,14 @@ def _taken(spark: SparkSession, folder: str, path: str, holder: str, made: list[
     for attempts_left in reversed(range(_ATTEMPTS)):
         made += _made_folders(folder)
         try:
+            _give_to_writers(folder, path)
             file = open_file(spark, path)
-        except SPARK_ERRORS:
+        except PermissionError as error:
+            raise ConfigError(
+                f"The lake {folder} cannot be locked: no permission for {path}. Whoever writes the lake has to be able "
+                "to write that file; where no run is at work, it can be deleted."
+            ) from error
+        except (FileNotFoundError, *SPARK_ERRORS):
             # A run that was refused took the folder away before the file was in it; another may have made it anew.
             if not attempts_left:
                 raise
@@ -72,6 +82,28 @@ def _taken(spark: SparkSession, folder: str, path: str, holder: str, made: list[
         # A run that was refused took the file away between the two: what is locked is no longer what others find.
         file.close()
     raise LakeBusyError(f"The lake {folder} is busy: other runs come and go there. Try again when they are done.")
+
+
+def _give_to_writers(folder: str, path: str) -> None:
+    """Make the file of the lock if it is not there, and have those open it, and nobody else, who may write the folder.
+    Raises OSError where this process may not, or where the folder is gone.
+    """
+    of_folder = os.stat(folder)
+    writers = of_folder.st_mode & 0o222 | 0o200
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        of_file = os.fstat(descriptor)
+        if of_file.st_uid != os.geteuid():
+            return
+        if writers & 0o020 and of_file.st_gid != of_folder.st_gid:
+            # Else the file belongs to the first group of whoever made it.
+            with suppress(PermissionError):
+                os.fchown(descriptor, -1, of_folder.st_gid)
+        wanted = writers | writers << 1
+        if stat.S_IMODE(of_file.st_mode) != wanted:
+            os.fchmod(descriptor, wanted)
+    finally:
+        os.close(descriptor)
 
 
 def _holder(path: str) -> str:
