@@ -18,6 +18,7 @@ from common.maintenance.compaction import (
     vacuum,
     write_checkpoint,
 )
+from common.maintenance.times import may_have_old_times, rewrite_times
 from common.marts.registry import gold_tables
 from common.run.command import run_command
 from common.run.job import Job, LakeRun, Step
@@ -26,8 +27,8 @@ from common.words import counted
 
 
 class Maintain(LakeRun[MaintainSettings]):
-    """Index the ids, compact every table, then delete what is older than `retain_hours`; with dry_run, only say how
-    much there is to compact and to delete.
+    """Index the ids, write files of earlier code anew, compact every table, then delete what is older than
+    `retain_hours`; with dry_run, only say how much there is to do.
     """
 
     def begin(self) -> None:
@@ -55,7 +56,13 @@ class Maintain(LakeRun[MaintainSettings]):
         retain_hours, is_dry = self.settings.retain_hours, self.settings.dry_run
         would = "would be " if is_dry else ""
         small, total = files_to_compact(self.lake, table)
-        details = [f"{small:,} of {counted(total, 'file')} {would}put together"]
+        details = []
+        if may_have_old_times(self.lake, table):
+            details.append(f"{counted(total, 'file')} {would}written anew, for times with statistics")
+            if not is_dry:
+                self.report.take_commit(table, rewrite_times(self.lake, table, note=self.note))
+                small, total = files_to_compact(self.lake, table)
+        details.append(f"{small:,} of {counted(total, 'file')} {would}put together")
         if small and not is_dry:
             self.report.take_commit(table, compact(self.lake, table, note=self.note))
         old = old_files(self.lake, table, retain_hours)

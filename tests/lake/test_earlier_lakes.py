@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from jobs import build_gold, maintain, verify_aggregate
+from support.data_files import times_of
 from support.expected_gold import assert_gold_is_right
 from support.lakes import Workbench, assert_equals_recompute
 
@@ -66,6 +67,40 @@ def test_a_lake_of_earlier_code_is_checked_loaded_and_maintained_without_a_recom
     assert built.report is not None
     assert built.report["gold_recomputed_whole"] == {}
     assert_gold_is_right(bench)
+    _assert_maintain_writes_times_anew(bench)
+    assert bench.run(verify_aggregate, in_lake).exit_code == 0
+
+    # What comes after is no recompute: no row has changed.
+    bench.sales("t9,c2,p1,1,2.50,2025-02-22 09:30:00")
+    after = bench.must_load()
+    assert after.report is not None
+    assert after.report["recomputed_whole"] is None
+    assert_equals_recompute(bench)
+    built = bench.run(build_gold, in_lake)
+    assert built.report is not None
+    assert built.report["gold_recomputed_whole"] == {}
+
+
+def _assert_maintain_writes_times_anew(bench: Workbench) -> None:
+    """Once: earlier code kept times as INT96, which has no statistics."""
+    in_lake = f"--lake={bench.lake}"
+    tables = sorted(bench.versions().keys() - {"pipeline_runs"})
+    with_times = [table for table in tables if times_of(bench.path(table))]
+    old = {table for table in with_times if ("INT96", False) in times_of(bench.path(table))}
+    assert old >= {"sales_data_partitioned", "rejected_rows", "sale_ids"}
+    rows = {table: bench.rows(table) for table in tables}
+    planned = bench.run(maintain, in_lake, "--dry-run")
+    assert planned.exit_code == 0
+    _, printed, _ = bench.printed_by(maintain, in_lake, "--dry-run")
+    assert "would be written anew, for times with statistics" in printed
+    assert ("INT96", False) in times_of(bench.path("sales_data_partitioned"))
+
     maintained = bench.run(maintain, in_lake)
     assert maintained.exit_code == 0, maintained.error
-    assert bench.run(verify_aggregate, in_lake).exit_code == 0
+    assert {time for table in with_times for time in times_of(bench.path(table))} == {("INT64", True)}
+    assert {table: bench.rows(table) for table in tables} == rows
+    versions = bench.versions()
+    again = bench.run(maintain, in_lake)
+    assert again.report is not None
+    assert again.report["changed_nothing"]
+    assert bench.versions() == versions

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timezone
 from pathlib import Path
 
 import duckdb
+import pyarrow.dataset as ds
 import pytest
 from chispa import assert_df_equality
+from deltalake import DeltaTable
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from common.contract import AGGREGATE, CUSTOMERS, RUNS, SALES, TABLES, Table
+from common.contract import AGGREGATE, CUSTOMERS, REJECTED, RUNS, SALES, TABLES, Table
+from support.data_files import times_of
 from support.lakes import Workbench, arrow, assert_equals_recompute
 
 
@@ -45,6 +49,15 @@ def test_every_reader_sees_the_same_rows_of_the_types_in_the_contract(loaded: Wo
             ignore_row_order=True,
             ignore_nullable=True,
         )
+
+
+def test_times_are_kept_with_statistics_that_a_filter_can_use(loaded: Workbench) -> None:
+    for table in (SALES, REJECTED, RUNS):
+        assert times_of(loaded.path(table.name)) == {("INT64", True)}, table.name
+    before = datetime(2025, 2, 22, 23, 50, tzinfo=timezone.utc)
+    files = DeltaTable(loaded.path(SALES.name)).to_pyarrow_dataset()
+    found = files.to_table(filter=ds.field("TRANSACTION_DATE") < before, columns=["TRANSACTION_ID"])
+    assert found.to_pylist() == [{"TRANSACTION_ID": "t1"}]
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata", "America/Los_Angeles"])

@@ -4,25 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from pyspark.sql import SparkSession
+
 from common.contract import Table, View
 from common.contract.formats import FORMAT, FORMAT_PROPERTY
+from common.spark.session import writes_micros
 from common.spark.sql import literal, quoted
 
 # A constraint is such a property of its table.
 CONSTRAINT_PROPERTY = "delta.constraints."
+# Of a table whose data files all keep times as INT64, which has statistics. Spark's default, and that of earlier code,
+# is INT96.
+TIMES_PROPERTY, INT64 = "saleslakehouse.times", "INT64 microseconds"
 
 
-def create_statement(name: str, table: Table) -> str:
+def create_statement(spark: SparkSession, name: str, table: Table) -> str:
     """Creates a table (named as in SQL) with its comments, constraints and properties, unless it is there."""
-    return f"CREATE TABLE IF NOT EXISTS {name} {_definition(table)}"
+    return f"CREATE TABLE IF NOT EXISTS {name} {_definition(spark, table)}"
 
 
-def replace_statement(name: str, table: Table) -> str:
+def replace_statement(spark: SparkSession, name: str, table: Table) -> str:
     """Makes a table that is there what `create_statement` would make it: without a row."""
-    return f"REPLACE TABLE {name} {_definition(table)}"
+    return f"REPLACE TABLE {name} {_definition(spark, table)}"
 
 
-def _definition(table: Table) -> str:
+def _definition(spark: SparkSession, table: Table) -> str:
     columns = ", ".join(
         f"`{c.name}` {c.type}{'' if c.nullable else ' NOT NULL'} COMMENT {literal(c.comment)}" for c in table.columns
     )
@@ -34,6 +40,7 @@ def _definition(table: Table) -> str:
         "delta.enableChangeDataFeed": str(table.change_feed).lower(),
         **{f"{CONSTRAINT_PROPERTY}{constraint}": check for constraint, check in table.constraints},
         FORMAT_PROPERTY: str(FORMAT),
+        **({TIMES_PROPERTY: INT64} if writes_micros(spark) else {}),
     }
     pairs = ", ".join(f"{literal(key)} = {literal(value)}" for key, value in properties.items())
     return f"({columns}) USING delta {partitioning} COMMENT {literal(table.comment)} TBLPROPERTIES ({pairs})"

@@ -60,7 +60,7 @@ class Lake:
         if folder:
             remove_log_without_commits(folder)
         try:
-            self.spark.sql(create_statement(self.name(table), table))
+            self.spark.sql(create_statement(self.spark, self.name(table), table))
         except SPARK_ERRORS as error:
             if isinstance(error, AnalysisException) and error.getCondition() == "SCHEMA_NOT_FOUND":
                 raise ConfigError(f"schema: {'.'.join(self._prefix)} does not exist: CREATE SCHEMA it.") from error

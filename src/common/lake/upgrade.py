@@ -72,7 +72,7 @@ def _statements(lake: Lake, table: Table, number: int) -> Iterator[str]:
     """The statements, each one commit, that bring a table of an older format to that of now."""
     name = lake.name(table)
     if is_made_anew(table, number):
-        yield replace_statement(name, table)
+        yield replace_statement(lake.spark, name, table)
         return
     yield from lacking(lake, table, number)
     yield f"ALTER TABLE {name} SET TBLPROPERTIES ({literal(FORMAT_PROPERTY)} = {literal(str(FORMAT))})"

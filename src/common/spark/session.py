@@ -20,6 +20,8 @@ _UNSAFE = {
 }
 # A damaged page of a Parquet file is an error, never a wrong value.
 _VERIFY_PAGES = "parquet.page.verify-checksum.enabled"
+# Times as INT64 microseconds: INT96, Spark's default, has no statistics, and some readers cannot filter on it.
+_TIMES = ("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS")
 # Delta writes an hour into a partition's name as the session's clock shows it: where clocks are set back in autumn, two
 # hours have one name, and the sales of both would be in one.
 _TIME_ZONE = "spark.sql.session.timeZone"
@@ -28,15 +30,22 @@ _NOT_OFFERED = ("CONFIG_NOT_AVAILABLE", "NOT_SUPPORTED_WITH_SERVERLESS")
 
 
 def check_session(spark: SparkSession) -> None:
-    """Raise ConfigError where a Spark setting would lose or change rows in silence; have page checksums verified, and
-    the session keep UTC.
+    """Raise ConfigError where a Spark setting would lose or change rows in silence; have page checksums verified,
+    times written as INT64 where the platform lets that be set, and the session keep UTC.
     """
     for key, unsafe in _UNSAFE.items():
         if str(property_of(spark, key)).lower() == unsafe:
             raise ConfigError(f"The Spark setting {key}={unsafe} would lose or change rows in silence: take it away.")
     set_property(spark, _VERIFY_PAGES, "true")
+    set_property(spark, *_TIMES)
     if not set_property(spark, _TIME_ZONE, "UTC"):
         raise ConfigError(f"The session must keep UTC, and the platform does not let {_TIME_ZONE} be set.")
+
+
+def writes_micros(spark: SparkSession) -> bool:
+    """Whether the session is known to write times as INT64 microseconds."""
+    key, value = _TIMES
+    return property_of(spark, key) == value
 
 
 def property_of(spark: SparkSession, key: str) -> str | None:
