@@ -5,8 +5,6 @@ docs/guides/describe-a-feed.md has its keys.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -20,6 +18,7 @@ from common.csv_files.encoding import canonical_encoding
 from common.csv_files.feed_format import Dialect, FeedFormat, Sequence, Source
 from common.csv_files.sequence import OF_THE_FILE
 from common.csv_files.time_format import check_time_format
+from common.csv_files.yaml_places import place_of, refuse_repeated_keys
 from common.errors import ConfigError
 from common.spark.expressions import check_expression
 from common.spark.paths import whole_path
@@ -193,7 +192,7 @@ def load_descriptions(path: Path, encoding: str, time_zone: str) -> dict[str, De
         reason = _REASONS.get(first["type"], first["msg"].removeprefix("Value error, "))
         if first["type"] == _EXPECTED:
             reason = f"write {first['ctx']['expected']}"
-        raise ConfigError(f"{_place(path, root, first['loc'])}: {reason}.") from error
+        raise ConfigError(f"{place_of(path, root, first['loc'])}: {reason}.") from error
     found = {"transactions": feeds.transactions, "customers": feeds.customers}
     return {
         name: _description(path, root, _FEEDS[name], feed, encoding, time_zone)
@@ -208,7 +207,7 @@ def _read_yaml(path: Path) -> tuple[Any, Any]:
         text = path.read_text(encoding="utf-8")
         root = yaml.compose(text, yaml.SafeLoader)
         content = yaml.safe_load(text)
-        _refuse_repeated_keys(path, root)
+        refuse_repeated_keys(path, root)
     except OSError as error:
         raise ConfigError(f"Cannot read the description of the feeds {path}: {error.strerror}.") from error
     except UnicodeDecodeError as error:
@@ -226,37 +225,39 @@ def _description(path: Path, root: Any, feed: Feed, said: _Feed, encoding: str, 
     for name in said.columns:
         if name not in feed.column_names:
             known = ", ".join(feed.column_names)
-            raise ConfigError(f"{_place(path, root, [*keys, name])}: {feed.name} have no such column; known: {known}.")
+            raise ConfigError(
+                f"{place_of(path, root, [*keys, name])}: {feed.name} have no such column; known: {known}."
+            )
     lacking = [column.name for column in feed.columns if column.name not in said.columns and not column.nullable]
     if said.columns and lacking:
-        raise ConfigError(f"{_place(path, root, keys)}: says nothing of {', '.join(lacking)}.")
+        raise ConfigError(f"{place_of(path, root, keys)}: says nothing of {', '.join(lacking)}.")
     for name, source in said.columns.items():
         type_ = next(column.type for column in feed.columns if column.name == name)
         if source.expression:
-            check_expression(source.expression, _place(path, root, [*keys, name, "expression"]))
+            check_expression(source.expression, place_of(path, root, [*keys, name, "expression"]))
         if source.format and type_ != "timestamp":
-            raise ConfigError(f"{_place(path, root, [*keys, name, 'format'])}: {name} is no time.")
+            raise ConfigError(f"{place_of(path, root, [*keys, name, 'format'])}: {name} is no time.")
         if source.round and not type_.startswith("decimal"):
-            raise ConfigError(f"{_place(path, root, [*keys, name, 'round'])}: {name} has no decimals.")
+            raise ConfigError(f"{place_of(path, root, [*keys, name, 'round'])}: {name} has no decimals.")
     if said.returns == "allow" and "QUANTITY" not in feed.column_names:
-        raise ConfigError(f"{_place(path, root, [feed.name, 'returns'])}: {feed.name} have no quantities.")
+        raise ConfigError(f"{place_of(path, root, [feed.name, 'returns'])}: {feed.name} have no quantities.")
     try:
         files = said.path and whole_path(said.path, path.parent)
     except ValueError as error:
-        raise ConfigError(f"{_place(path, root, [feed.name, 'path'])}: {error}.") from error
+        raise ConfigError(f"{place_of(path, root, [feed.name, 'path'])}: {error}.") from error
     return Description(
         path=files,
         format=FeedFormat(
             dialect=said.dialect.to_dialect(encoding),
             time_zone=said.time_zone or time_zone,
             columns={
-                name: source.to_source(_place(path, root, [*keys, name])) for name, source in said.columns.items()
+                name: source.to_source(place_of(path, root, [*keys, name])) for name, source in said.columns.items()
             },
             ignores_other_columns=said.other_columns == "ignore",
             allows_returns=said.returns == "allow",
             allows_guests=said.guests == "allow",
             last_counts=said.repeated_ids == "last",
-            sequence=_sequence_of(said.sequence_by, _place(path, root, [feed.name, "sequence_by"])),
+            sequence=_sequence_of(said.sequence_by, place_of(path, root, [feed.name, "sequence_by"])),
         ),
     )
 
@@ -269,39 +270,3 @@ def _sequence_of(said: Any, place: str) -> Sequence | None:
             raise ConfigError(f"{place}: format is that of a time.")
         return Sequence(said.type, said.to_source(place))
     return Sequence(said) if said else None
-
-
-def _place(path: Path, root: Any, keys: SequenceOf[str | int]) -> str:
-    """Where a key stands in the file: file, line and the keys that lead to it. Those that are not there are left out:
-    pydantic names the ways in which a value may be written, too.
-    """
-    node, line, there = root, 0, list[str]()
-    for key in keys:
-        if isinstance(node, yaml.SequenceNode) and isinstance(key, int):
-            node = node.value[key]
-            line = node.start_mark.line + 1
-        for name, value in node.value if isinstance(node, yaml.MappingNode) else ():
-            if name.value == str(key):
-                node, line = value, name.start_mark.line + 1
-                there.append(name.value)
-                break
-    return f"{path}, line {line}: {'.'.join(there)}" if line else str(path)
-
-
-def _refuse_repeated_keys(path: Path, root: Any) -> None:
-    for node in _mappings(root):
-        seen: set[str] = set()
-        for name, _ in node.value:
-            if name.value in seen:
-                raise ConfigError(f"{path}, line {name.start_mark.line + 1}: {name.value} stands there twice.")
-            seen.add(name.value)
-
-
-def _mappings(node: Any) -> Iterator[Any]:
-    if isinstance(node, yaml.MappingNode):
-        yield node
-        for _, value in node.value:
-            yield from _mappings(value)
-    elif isinstance(node, yaml.SequenceNode):
-        for value in node.value:
-            yield from _mappings(value)
