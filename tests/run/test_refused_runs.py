@@ -65,7 +65,7 @@ def test_a_file_in_another_encoding_refuses_the_run_and_names_the_row(bench: Wor
         (["--max-rejected-share=lots"], "--max-rejected-share: lots is no share: write a number from 0 to 1"),
         (["--customers={{customers}}"], "placeholder that nobody filled in"),
         (["--env=production"], "there are: cluster, local, managed"),
-        (["--quality-rules=nowhere.yml"], "Cannot read the quality rules"),
+        (["--quality-rules=nowhere.yml"], "Cannot read nowhere.yml"),
         (["--schema=sales", "--lake=lake"], "name where the tables are"),
     ],
 )
@@ -121,7 +121,7 @@ def test_help_names_every_value_its_default_and_an_example(capsys: pytest.Captur
     assert " X " not in printed
     if job in SETTINGS_BY_JOB:
         values = {shown_as(info).value for info in SETTINGS_BY_JOB[job].model_fields.values()} - {""}
-        assert all(f" {value} " in printed for value in values)
+        assert values <= set(printed.split())
         assert printed.index("\nlake:") < printed.index("\noutput:") < printed.index("\nexample:")
 
 

@@ -46,8 +46,8 @@ MUTANTS = (
         "2. Recompute what changed; never add deltas",
         "a stray write to the aggregate is taken for a run's",
         "common/lake/provenance.py",
-        "(commit for commit in history if not commit.is_maintenance)",
-        "(commit for commit in history if commit.note)",
+        "(commit for commit in lake.commits(table) if not commit.is_maintenance)",
+        "(commit for commit in lake.commits(table) if commit.note)",
         "test_tables.py::test_what_a_stranger_did_to_a_table_is_repaired_and_maintenance_is_no_stranger",
     ),
     Mutant(
@@ -63,8 +63,8 @@ MUTANTS = (
         "3. Every row is accounted for",
         "a file that changed just before a run is taken for the same ever after",
         "common/ingest/loaded_files.py",
-        "return listing_of(files) if is_trusted else None",
-        "return listing_of(files)",
+        "return listing_of(files, newest_counts=newest_counts) if is_trusted else None",
+        "return listing_of(files, newest_counts=newest_counts)",
         "test_load_incrementally.py::test_files_that_the_last_run_listed_are_known_without_a_look_at_its_record",
     ),
     Mutant(
@@ -130,8 +130,8 @@ MUTANTS = (
         "6. The order of arrival decides",
         "the row that came first is the one that stays",
         "common/ingest/outcomes.py",
-        'by_arrival = Window.partitionBy(feed.key, "is_rejected").orderBy("file", "block", "position")',
-        'by_arrival = Window.partitionBy(feed.key, "is_rejected").orderBy(F.desc("file"), "block", "position")',
+        'by_arrival = Window.partitionBy(*groups).orderBy("file", "block", "position")',
+        'by_arrival = Window.partitionBy(*groups).orderBy(F.desc("file"), "block", "position")',
         "test_changed_rows.py::test_a_history_of_corrections_ends_in_the_rows_that_should_be_in",
     ),
     Mutant(
