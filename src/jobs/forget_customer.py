@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 
-from common.contract import CUSTOMERS, REJECTED, SALE_IDS, SALES
-from common.errors import LakeError
+from common.contract import CUSTOMERS, GUEST, REJECTED, SALE_IDS, SALES
+from common.errors import ConfigError, LakeError
 from common.lake import id_index
 from common.lake.upgrade import upgrades
 from common.maintenance import forgetting
@@ -28,6 +28,10 @@ class ForgetCustomer(LakeRun[ForgetSettings]):
     lines: list[Trace]
 
     def begin(self) -> None:
+        if self.settings.customer_id == GUEST:
+            raise ConfigError(
+                f"--customer-id: {GUEST} stands for all sales without a customer. There is nobody to forget."
+            )
         super().begin()
         self.begin_on_existing(gold_tables())
         if not self.settings.apply:

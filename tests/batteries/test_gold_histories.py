@@ -17,6 +17,7 @@ from support import meddling
 from support.arriving_rows import VALUES, line_of
 from support.batteries import Battery
 from support.expected_gold import gold_versions, wrong_gold
+from support.expected_lake import ExpectedLake
 from support.histories import History, told
 from support.lakes import Outcome, Workbench, assert_did_as_planned
 from support.random_histories import TO_NEXT_SEED, Steps, let_anything_happen, possible_steps
@@ -32,14 +33,27 @@ TIMES = [
     "2025-02-01 09:15:00",
 ]
 MAINTENANCE = {"OPTIMIZE", "VACUUM"}
+# What no constraint refuses.
+CHANGES = {
+    "sales_hourly": "RETURNS = RETURNS + 1, RETURNED_UNITS = RETURNED_UNITS + 1, UNITS = UNITS - 1",
+    "product_performance": "SALES_RANK = 7",
+    "customer_summary": "COUNTRY = 'Elsewhere'",
+    "customer_segments": "COUNTRY = 'Elsewhere'",
+}
 WAYS_TO_MEDDLE = ["DELETE", "UPDATE", "INSERT", "RESTORE", "OPTIMIZE", "VACUUM"]
 
 
 class GoldHistory(History):
-    """A history of a lake with gold tables. After a build, each must be what DuckDB computes from the model."""
+    """A history of a lake with gold tables, of sales with returns and guests. After a build, each table must be what
+    DuckDB computes from the model.
+    """
 
     def __init__(self, bench: Workbench, tally: Counter[str] | None = None, name: str = "this history") -> None:
         super().__init__(bench, tally, name)
+        feeds = bench.folder / "feeds.yml"
+        feeds.write_text("transactions:\n  returns: allow\n  guests: allow\n")
+        self.options = (f"--feeds={feeds}",)
+        self.expected = ExpectedLake.of_returns_and_guests()
         self.meddled: set[str] = set(GOLD)
 
     @told
@@ -59,7 +73,6 @@ class GoldHistory(History):
         spark, path = self.bench.spark, self.bench.path(table)
         before = DeltaTable(path).version()
         key = next(t.key[0] for t in gold_tables() if t.name == table)
-        value = next(t.columns[2].name for t in gold_tables() if t.name == table)
         if what == "OPTIMIZE":
             meddling.optimize(spark, path, engine)
         elif what == "VACUUM":
@@ -70,9 +83,7 @@ class GoldHistory(History):
             first = spark.sql(f"SELECT string(min({key})) FROM delta.`{path}`").collect()[0][0]
             meddling.delete(spark, path, "Spark", key, first)
         elif what == "UPDATE":
-            spark.sql(
-                f"UPDATE delta.`{path}` SET {value} = {'7' if value != 'COUNTRY' else repr('Elsewhere')}"
-            ).collect()
+            spark.sql(f"UPDATE delta.`{path}` SET {CHANGES[table]}").collect()
         else:
             spark.sql(f"INSERT INTO delta.`{path}` SELECT * FROM delta.`{path}` LIMIT 1").collect()
         if what not in MAINTENANCE and DeltaTable(path).version() != before:
@@ -118,7 +129,8 @@ class GoldHistory(History):
 def possible_steps_with_gold(history: GoldHistory) -> Steps:
     """What can come next to a lake with gold tables."""
     steps = possible_steps(history)
-    values: list[list[str]] = [*VALUES["transactions"][:-1], TIMES]
+    ids, customers, products, quantities, prices, _ = VALUES["transactions"]
+    values = [ids, [*customers, "", "guest"], products, [*quantities, "-1", "-3", "-02.0"], prices, TIMES]
     sale: st.SearchStrategy[Any] = st.tuples(*map(st.sampled_from, values)).map(line_of)
     by_id = st.lists(sale, min_size=1, max_size=5, unique_by=lambda line: line.partition(",")[0])
     steps["sales_arrive"] = (8, {"lines": by_id})

@@ -49,7 +49,8 @@ def test_a_lake_of_earlier_code_is_checked_loaded_and_maintained_without_a_recom
     assert {name for name, version in bench.versions().items() if version != versions[name]} <= upgraded
     built = bench.run(build_gold, in_lake)
     assert built.report is not None
-    assert built.report["changed_nothing"] or built.report["upgrades"]
+    # Tables of another format may have other columns, and are made anew.
+    assert set(built.report["gold_recomputed_whole"]) == {upgrade["table"] for upgrade in built.report["upgrades"]}
     versions = bench.versions()
     built = bench.run(build_gold, in_lake)
     assert built.report is not None

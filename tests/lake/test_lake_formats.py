@@ -13,13 +13,16 @@ from deltalake import DeltaTable
 
 from common.contract import AGGREGATE, CUSTOMERS, RUNS, SALES, TABLES, Column, Table
 from common.contract.formats import FORMAT, FORMAT_PROPERTY, FORMATS
+from common.contract.gold import SALES_HOURLY
 from common.errors import NewerFormatError
 from common.lake.commit_note import CommitNote
 from common.lake.lake import Lake
-from common.lake.upgrade import bring_up_to_date, lacking, tables_of_loads, upgrades
+from common.lake.upgrade import Upgrade, bring_up_to_date, lacking, tables_of_loads, upgrades
+from common.marts.registry import gold_tables
 from common.serve.reader import open_lake, open_lake_in_spark
 from jobs import build_gold, forget_customer, maintain, verify_aggregate
 from support.batteries import Battery
+from support.expected_gold import assert_gold_is_right
 from support.lakes import Workbench, assert_equals_recompute
 
 OF_FORMAT_1 = Path(__file__).parents[1] / "support" / "earlier_lakes" / "4cc9a46.tar.gz"
@@ -168,6 +171,40 @@ def test_a_table_that_comes_back_as_it_was_in_an_older_format_is_brought_up_to_d
     assert again.report is not None
     assert again.report["upgrades"] == [{"table": SALES.name, "from_format": 1, "to_format": FORMAT}]
     assert "quantity_is_not_zero" in str(lake_of(bench).detail(SALES))
+
+
+def test_gold_tables_of_an_older_format_are_made_anew_by_build_gold(bench: Workbench) -> None:
+    in_lake = f"--lake={bench.lake}"
+    bench.must_load()
+    # A load leaves them as they are, and they can be read and maintained.
+    assert upgrades(lake_of(bench), gold_tables()) == [Upgrade(t.name, 1, FORMAT) for t in gold_tables()]
+    assert open_lake(str(bench.lake)).sql("SELECT BUYERS FROM product_performance").fetchall()
+    assert bench.run(maintain, in_lake).exit_code == 0
+    checked = bench.run(verify_aggregate, in_lake)
+    assert checked.report is not None, checked.error
+    assert [note for note in checked.report["notes"] if "not checked, and build_gold makes it anew" in note]
+    planned = bench.run(build_gold, in_lake, "--dry-run")
+    assert planned.report is not None, planned.error
+    assert [upgrade["table"] for upgrade in planned.report["upgrades"]] == [table.name for table in gold_tables()]
+
+    # As if the first build had died when it had made the first table anew.
+    lake = lake_of(bench)
+    bring_up_to_date(lake, [SALES_HOURLY], NOTE)
+    assert bench.rows(SALES_HOURLY.name) == []
+    built = bench.run(build_gold, in_lake)
+    assert built.report is not None, built.error
+    assert set(built.report["gold_recomputed_whole"]) == {table.name for table in gold_tables()}
+    assert_gold_is_right(bench)
+    (bench.folder / "fresh").mkdir()
+    fresh = Workbench(bench.spark, bench.folder / "fresh")
+    fresh.must_load()
+    assert fresh.run(build_gold, f"--lake={fresh.lake}").exit_code == 0
+    for table in gold_tables():
+        assert described(bench, table) == described(fresh, table)
+    again = bench.run(build_gold, in_lake)
+    assert again.report is not None
+    assert again.report["changed_nothing"]
+    assert bench.run(verify_aggregate, in_lake).exit_code == 0
 
 
 def test_other_jobs_bring_an_older_lake_up_to_date_too(bench: Workbench) -> None:

@@ -124,7 +124,7 @@ def test_what_a_stranger_did_to_a_gold_table_is_found_and_repaired(bench: Workbe
 
     # A table of another definition is computed anew.
     other = recorded_sources(lake, replace(SALES_HOURLY, logic_version=SALES_HOURLY.logic_version + 1))
-    assert other == Unclear(f"it was computed by logic version {SALES_HOURLY.logic_version}, this is 2")
+    assert other == Unclear(f"it was computed by logic version {SALES_HOURLY.logic_version}, this is 3")
 
     # A name is in no gold table: its change is none of theirs.
     renamed = bench.table(CUSTOMERS.name).where("CUSTOMER_ID = 'c1'").withColumn("NAME", F.lit("Ann Other"))

@@ -15,15 +15,24 @@ from support.lakes import Workbench, arrow
 
 Rows = list[tuple[Any, ...]]
 
+# Net, gross and returned: each by itself from the rows, whose QUANTITY is below 0 for a return.
+_MONEY = """
+    CAST(coalesce(sum(QUANTITY), 0) AS BIGINT), coalesce(sum(amount), 0),
+    CAST(coalesce(sum(QUANTITY) FILTER (QUANTITY > 0), 0) AS BIGINT), coalesce(sum(amount) FILTER (QUANTITY > 0), 0),
+    CAST(coalesce(-sum(QUANTITY) FILTER (QUANTITY < 0), 0) AS BIGINT), coalesce(-sum(amount) FILTER (QUANTITY < 0), 0)
+"""
+_SUMS = f"{_MONEY}, count(*) FILTER (QUANTITY > 0), count(*) FILTER (QUANTITY < 0)"
 _QUERIES = {
-    "sales_hourly": """
-        SELECT epoch_us(transaction_hour), CAST(sum(QUANTITY) AS BIGINT), sum(amount), count(*),
-               count(DISTINCT CUSTOMER_ID)
+    "sales_hourly": f"""
+        SELECT epoch_us(transaction_hour), {_SUMS},
+               count(DISTINCT CUSTOMER_ID) FILTER (QUANTITY > 0 AND CUSTOMER_ID != 'guest')
         FROM sold GROUP BY transaction_hour
     """,
-    "product_performance": """
-        SELECT PRODUCT_ID, CAST(sum(QUANTITY) AS BIGINT), sum(amount) AS total, count(*), count(DISTINCT CUSTOMER_ID),
-               epoch_us(min(TRANSACTION_DATE)), epoch_us(max(TRANSACTION_DATE)),
+    "product_performance": f"""
+        SELECT PRODUCT_ID, {_SUMS},
+               count(DISTINCT CUSTOMER_ID) FILTER (QUANTITY > 0 AND CUSTOMER_ID != 'guest'),
+               epoch_us(min(TRANSACTION_DATE) FILTER (QUANTITY > 0)),
+               epoch_us(max(TRANSACTION_DATE) FILTER (QUANTITY > 0)),
                row_number() OVER (ORDER BY sum(amount) DESC, PRODUCT_ID),
                coalesce(sum(amount) FILTER (transaction_hour > newest - INTERVAL 168 HOURS), 0),
                coalesce(sum(amount) FILTER (transaction_hour <= newest - INTERVAL 168 HOURS
@@ -31,21 +40,26 @@ _QUERIES = {
         FROM sold, (SELECT max(transaction_hour) AS newest FROM sales)
         GROUP BY PRODUCT_ID, newest
     """,
-    "customer_summary": """
+    "customer_summary": f"""
         SELECT CUSTOMER_ID, any_value(AGE), any_value(COUNTRY), CUSTOMER_ID IN (SELECT CUSTOMER_ID FROM customers),
-               count(DISTINCT PRODUCT_ID), count(TRANSACTION_ID), CAST(coalesce(sum(QUANTITY), 0) AS BIGINT),
-               coalesce(sum(amount), 0), epoch_us(min(TRANSACTION_DATE)), epoch_us(max(TRANSACTION_DATE))
+               count(DISTINCT PRODUCT_ID) FILTER (QUANTITY > 0),
+               count(*) FILTER (QUANTITY > 0), count(*) FILTER (QUANTITY < 0), {_MONEY},
+               epoch_us(min(TRANSACTION_DATE) FILTER (QUANTITY > 0)),
+               epoch_us(max(TRANSACTION_DATE) FILTER (QUANTITY > 0))
         FROM customers FULL JOIN sold USING (CUSTOMER_ID)
+        WHERE CUSTOMER_ID != 'guest'
         GROUP BY CUSTOMER_ID
     """,
     # A score counts the buyers who are worse, one by one.
     "customer_segments": """
-        WITH buyers AS (
-            SELECT CUSTOMER_ID, count(*) AS orders, sum(amount) AS spent, max(TRANSACTION_DATE) AS last_sale,
-                   ((SELECT epoch_us(max(TRANSACTION_DATE)) FROM sales) - epoch_us(max(TRANSACTION_DATE)))
-                   // 86400000000 AS days
-            FROM sold GROUP BY CUSTOMER_ID
+        WITH spenders AS (
+            SELECT CUSTOMER_ID, count(*) FILTER (QUANTITY > 0) AS orders, sum(amount) AS spent,
+                   max(TRANSACTION_DATE) FILTER (QUANTITY > 0) AS last_sale,
+                   ((SELECT epoch_us(max(TRANSACTION_DATE)) FROM sales)
+                    - epoch_us(max(TRANSACTION_DATE) FILTER (QUANTITY > 0))) // 86400000000 AS days
+            FROM sold WHERE CUSTOMER_ID != 'guest' GROUP BY CUSTOMER_ID
         ),
+        buyers AS (SELECT * FROM spenders WHERE orders > 0),
         everyone AS (SELECT count(*) AS of_all FROM buyers),
         scored AS (
             SELECT b.*, 1 + (SELECT count(*) FROM buyers AS o WHERE o.last_sale < b.last_sale) * 5 // of_all AS r,
@@ -58,14 +72,16 @@ _QUERIES = {
                     WHEN AGE < 45 THEN '35-44' WHEN AGE < 55 THEN '45-54' WHEN AGE < 65 THEN '55-64'
                     WHEN AGE >= 65 THEN '65+' END,
                COUNTRY, days, coalesce(orders, 0), coalesce(spent, 0), r, f, m,
-               CASE WHEN orders IS NULL THEN 'no purchases'
+               CASE WHEN r IS NULL THEN 'no purchases'
                     WHEN least(r, f, m) >= 4 THEN 'champions'
                     WHEN least(r, f) >= 3 THEN 'loyal'
                     WHEN r > 3 THEN 'promising'
                     WHEN r > 2 THEN 'needs attention'
                     WHEN f > 2 THEN 'at risk'
                     ELSE 'hibernating' END
-        FROM customers FULL JOIN scored USING (CUSTOMER_ID)
+        FROM customers FULL JOIN (SELECT s.*, r, f, m FROM spenders AS s LEFT JOIN scored USING (CUSTOMER_ID))
+        USING (CUSTOMER_ID)
+        WHERE CUSTOMER_ID != 'guest'
     """,
     "sales_enriched": """
         SELECT TRANSACTION_ID, sold.CUSTOMER_ID, NAME, AGE, COUNTRY, PRODUCT_ID, QUANTITY, PRICE, amount,
@@ -89,7 +105,7 @@ def gold_by_duckdb(sales: pa.Table, customers: pa.Table) -> dict[str, Rows]:
     """The rows that the gold tables and the view should have, by name; instants are microseconds since 1970."""
     database = database_of(sales, customers)
     found = {name: database.execute(query).fetchall() for name, query in _QUERIES.items()}
-    found["product_performance"] = [(*row, _trend(*row[8:])) for row in found["product_performance"]]
+    found["product_performance"] = [(*row, _trend(*row[-2:])) for row in found["product_performance"]]
     return {name: in_order(rows) for name, rows in found.items()}
 
 
@@ -133,4 +149,4 @@ def in_order(rows: Rows) -> Rows:
 
 
 def _trend(last: Decimal, before: Decimal) -> Decimal | None:
-    return ((last - before) / before).quantize(Decimal("0.000001"), rounding=ROUND_HALF_UP) if before else None
+    return ((last - before) / before).quantize(Decimal("0.000001"), rounding=ROUND_HALF_UP) if before > 0 else None

@@ -55,6 +55,7 @@ class History:
         self.name = name
         self.told: list[str] = []
         self.expected = ExpectedLake()
+        self.options: tuple[str, ...] = ()
         self.files: dict[str, dict[str, File]] = {feed: {} for feed in HEADERS}
         # The versions that a table can be restored to, each with the rows that it has.
         self.versions: dict[str, dict[int, dict[str, Values]]] = {SALES: {}, CUSTOMERS: {}, AGGREGATE: {}}
@@ -170,7 +171,7 @@ class History:
     @told
     def load_after_a_dry_run(self) -> None:
         before = {name: DeltaTable(self.bench.path(name)).version() for name in TABLES if self.loads}
-        planned = self.bench.must_load("--dry-run")
+        planned = self.bench.must_load("--dry-run", *self.options)
         after = {name: DeltaTable(self.bench.path(name)).version() for name in TABLES if self.loads}
         self._assert_none([f"the dry run wrote: {before}, {after}"] if before != after else [])
         self.tally["loads"] += 1
@@ -218,7 +219,7 @@ class History:
             feed: self.feed(table).load(self.files[feed].values(), everything_again="--reload" in options)
             for feed, table in TABLE_OF.items()
         }
-        outcome = self.bench.must_load(*options)
+        outcome = self.bench.must_load(*self.options, *options)
         self.loads += 1
         self.runs += 1
         self.tally["loads"] += 1

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from common.contract.gold import CUSTOMER_SEGMENTS, CUSTOMER_SUMMARY, PRODUCT_PERFORMANCE, SALES_HOURLY
 from common.contract.tables import AGGREGATE, SALES
 
 FORMAT_PROPERTY = "saleslakehouse.format"
@@ -35,7 +36,7 @@ FORMATS = (
             SALES.name: ("quantity_is_positive",),
             AGGREGATE.name: ("quantity_is_positive", "amount_is_not_negative"),
         },
-        made_anew=(),
+        made_anew=(SALES_HOURLY.name, PRODUCT_PERFORMANCE.name, CUSTOMER_SUMMARY.name, CUSTOMER_SEGMENTS.name),
     ),
 )
 # What a table is that is made now.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from common.contract import Feed
+from common.contract import GUEST, Feed
 from common.lake.id_index import id_hash
 
 NEW, CORRECTED, UNCHANGED, DUPLICATE, REJECTED = "new", "corrected", "unchanged", "duplicate", "rejected"
@@ -45,13 +45,16 @@ def with_relations(rows: DataFrame, feed: Feed, *, is_alone: bool, last_counts: 
 
 
 def with_known_customer(sales: DataFrame, *customers: DataFrame) -> DataFrame:
-    """Add is_known_customer: whether any of the customer tables (small ones) holds the sale's CUSTOMER_ID."""
+    """Add is_known_customer: whether any of the customer tables (small ones) holds the sale's CUSTOMER_ID. A sale
+    without a customer is not waiting for one.
+    """
     known = customers[0].select("CUSTOMER_ID")
     for others in customers[1:]:
         known = known.union(others.select("CUSTOMER_ID"))
     known = known.distinct().withColumn("is_known", F.lit(True))
     joined = sales.join(F.broadcast(known), on="CUSTOMER_ID", how="left")
-    return joined.withColumn("is_known_customer", F.coalesce("is_known", F.lit(False))).drop("is_known")
+    is_known = F.coalesce("is_known", F.col("CUSTOMER_ID") == GUEST)
+    return joined.withColumn("is_known_customer", is_known).drop("is_known")
 
 
 def with_outcome(rows: DataFrame, current: DataFrame, feed: Feed, *, is_alone: bool) -> DataFrame:
