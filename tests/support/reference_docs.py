@@ -38,8 +38,9 @@ _ABOUT_OPTIONAL_TABLES = """\
 """
 
 _ABOUT_GOLD = """\
-`build_gold` makes these. A sale is a row with a `QUANTITY` above 0, a return one with a `QUANTITY` below 0. "The newest sale"
-is the newest of both in the lake, never the clock: the same lake always gives the same answer. [The gold layer](../explanation/gold.md) gives the reasons.
+`build_gold` makes these. A sale is a row with a `QUANTITY` above 0, a return one with a `QUANTITY` below 0. "The newest
+sale" is the newest of both in the lake, never the clock: the same lake always gives the same answer.
+[The gold layer](../explanation/gold.md) gives the reasons.
 """
 
 _ABOUT_SETTINGS = """\
