@@ -359,11 +359,11 @@ def test_a_mistake_ends_the_run_in_one_sentence(bench: Workbench, is_path_named:
 @pytest.mark.parametrize(
     ("expression", "reason"),
     [
-        ("concat(Order", "is no valid SQL for the columns of the file: "),
-        ("concat(Ordr, '-')", "is no valid SQL for the columns of the file: [UNRESOLVED_COLUMN"),
-        ("no_such_function(Order)", "is no valid SQL for the columns of the file: [UNRESOLVED_ROUTINE"),
-        ("array(Order)", "has the type array<string>: write one of text"),
-        ("to_date(Day)", "has the type date: write one of text"),
+        ("concat(Order", "a ) is missing"),
+        ("concat(Ordr, '-')", "this is no valid SQL for these rows: [UNRESOLVED_COLUMN"),
+        ("no_such_function(Order)", "no_such_function is refused: it is none of the functions that may stand here"),
+        ("array(Order)", "this is no text: write an expression that is: array(Order)"),
+        ("to_date(Day)", "this is no text: write an expression that is: to_date(Day)"),
         ("CAST(Order AS INT)", "fails on some rows instead of being null: use try_cast and the like"),
     ],
 )
