@@ -234,7 +234,7 @@ def _description(path: Path, root: Any, feed: Feed, said: _Feed, encoding: str, 
     for name, source in said.columns.items():
         type_ = next(column.type for column in feed.columns if column.name == name)
         if source.expression:
-            check_expression(source.expression, place_of(path, root, [*keys, name, "expression"]))
+            check_expression(source.expression, place_of(path, root, [*keys, name]))
         if source.format and type_ != "timestamp":
             raise ConfigError(f"{place_of(path, root, [*keys, name, 'format'])}: {name} is no time.")
         if source.round and not type_.startswith("decimal"):
