@@ -97,13 +97,13 @@ def expected_sales(days: list[Path], columns: str) -> list[tuple[object, ...]]:
     parts = [
         f"SELECT InvoiceNo || '-' || (row_number() OVER () + 1) AS TRANSACTION_ID, "
         "coalesce(replace(CustomerID, '.0', ''), 'guest') AS CUSTOMER_ID, trim(StockCode) AS PRODUCT_ID, "
-        "Quantity::INT AS QUANTITY, UnitPrice::DECIMAL(18, 4) AS PRICE, InvoiceDate::TIMESTAMPTZ AS at "
+        "Quantity::INT AS QUANTITY, UnitPrice::DECIMAL(18, 4) AS PRICE, InvoiceDate::TIMESTAMPTZ AS sold_at "
         f"FROM read_csv('{day}', all_varchar = true, header = true, delim = ',', quote = '\"', parallel = false)"
         for day in days
     ]
     is_clean = "PRICE >= 0 AND PRICE = round(PRICE, 2) AND QUANTITY <> 0"
     sales = (
-        "SELECT TRANSACTION_ID, CUSTOMER_ID, PRODUCT_ID, QUANTITY, PRICE::DECIMAL(18, 2), epoch_us(at) "
+        "SELECT TRANSACTION_ID, CUSTOMER_ID, PRODUCT_ID, QUANTITY, PRICE::DECIMAL(18, 2), epoch_us(sold_at) "
         f"FROM ({' UNION ALL '.join(parts)}) WHERE {is_clean}"
     )
     return duckdb.execute(f"SELECT {columns} FROM ({sales})").fetchall()

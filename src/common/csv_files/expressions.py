@@ -64,7 +64,7 @@ def _wide(
 
 def _as_text(wide: DataFrame, source: Source) -> Column:
     sql = str(source.expression)
-    check_types(wide, {source.place: sql}, (StringType, NumericType), "this is no text: write an expression that is")
+    check_types(wide, {source.place: sql}, (StringType, NumericType), "no text: write an expression that is")
     return F.expr(f"({sql}\n)").cast("string")
 
 
