@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable
 
-from common.contract import AGGREGATE, CUSTOMERS, RUNS, SALES, TABLES, Column, Table
+from common.contract import AGGREGATE, CUSTOMERS, RUNS, SALE_IDS, SALES, TABLES, Column, Table
 from common.contract.formats import FORMAT, FORMAT_PROPERTY, FORMATS
 from common.contract.gold import SALES_HOURLY
 from common.errors import NewerFormatError
@@ -22,10 +22,12 @@ from common.marts.registry import gold_tables
 from common.serve.reader import open_lake, open_lake_in_spark
 from jobs import build_gold, forget_customer, maintain, verify_aggregate
 from support.batteries import Battery
+from support.earlier_lake import FOLDER
 from support.expected_gold import assert_gold_is_right
 from support.lakes import Workbench, assert_equals_recompute
 
-OF_FORMAT_1 = Path(__file__).parents[1] / "support" / "earlier_lakes" / "4cc9a46.tar.gz"
+OF_FORMAT_1 = FOLDER / "4cc9a46.tar.gz"
+OF_FORMAT_NOW = FOLDER / f"format_{FORMAT}.tar.gz"
 NOTE = CommitNote("a_run", "a test")
 
 
@@ -63,6 +65,18 @@ def described(bench: Workbench, table: Table) -> tuple[object, ...]:
     detail = lake_of(bench).detail(table)
     checks = {key: "".join(value.split()) for key, value in detail["properties"].items()}
     return bench.table(table.name).schema.jsonValue(), detail["description"], checks
+
+
+def test_the_lake_of_the_format_of_now_is_what_the_contract_says(bench: Workbench) -> None:
+    """Whoever changes a table in the contract adds a format, or lakes that are there stay as they are."""
+    shutil.rmtree(bench.lake)
+    with tarfile.open(OF_FORMAT_NOW) as packed:
+        packed.extractall(bench.folder, filter="data")
+    lake = lake_of(bench)
+    for table in (*TABLES, SALE_IDS, *gold_tables()):
+        assert lake.format_of(table) == FORMAT
+        assert table.misfits(bench.table(table.name).dtypes) == []
+        assert list(lacking(lake, table, FORMAT)) == []
 
 
 def test_a_load_brings_an_older_lake_to_the_format_of_now_and_says_so(bench: Workbench) -> None:

@@ -183,6 +183,22 @@ MUTANTS = (
         "test_changed_rows.py::test_a_history_of_corrections_ends_in_the_rows_that_should_be_in",
     ),
     Mutant(
+        "An older lake is brought to the format of now",
+        "a table counts as brought there before it has been changed",
+        "common/lake/upgrade.py",
+        "    yield from lacking(lake, table, number)\n",
+        "",
+        "test_lake_formats.py::test_an_upgrade_that_was_killed_is_finished_by_the_next_run",
+    ),
+    Mutant(
+        "A guest is no customer",
+        "the guest has a row among customers",
+        "common/marts/gold.py",
+        ".where(~_is_guest())",
+        "",
+        "test_returns_and_guests.py::test_gold_has_gross_returned_and_net_and_guests_in_no_row_of_customers",
+    ),
+    Mutant(
         "A damaged lake is refused",
         "no look at the files before a run",
         "common/run/job.py",
