@@ -6,14 +6,18 @@ import bz2
 import gzip
 import os
 import re
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from common.contract import TRANSACTIONS
 from common.csv_files import description
 from common.csv_files.description import load_descriptions
+from common.describe.account import loaded_table
 from common.describe.draft import draft_of
 from common.describe.findings import Finding, findings_in
+from common.describe.preview import Preview
 from common.describe.sample import find_files, read_samples
 from common.describe.sniffing import look_at
 from common.errors import ConfigError, DataRefusedError
@@ -330,6 +334,25 @@ def test_of_an_order_whose_later_lines_say_less_the_first_says_who_the_customer_
 def test_rows_of_another_width_than_the_header_do_not_hide_it(tmp_path: Path) -> None:
     draft = drafted(tmp_path, SALES_HEADER, "a1,c1,p1", SALES[0], f"{SALES[1]},x,y")
     assert draft == ["transactions:", ZONE]
+
+
+def test_sales_without_a_column_for_customers_leave_it_open_and_say_how_to_have_guests_alone(tmp_path: Path) -> None:
+    draft = drafted(tmp_path, "Bon,Artikel,Menge,Preis,Datum", "b1,p1,2,4.50,2025-03-01 10:00:00")
+    [line] = [line for line in draft if "CUSTOMER_ID" in line]
+    assert "write {expression: CAST(NULL AS STRING)} and guests: allow" in line
+    assert "customers:" not in draft
+    filled = "CUSTOMER_ID: {expression: CAST(NULL AS STRING)}"
+    assert refusal_of(tmp_path, draft, ("CUSTOMER_ID:", filled)) == ""
+
+
+@pytest.mark.parametrize(
+    ("customer_id", "is_shown"),
+    [("17850", True), ("C-17", True), ("guest", True), ("Jane", False), ("Jane Doe 2", False), ("j1@doe.org", False)],
+)
+def test_an_id_that_may_be_a_name_or_an_address_is_not_printed(customer_id: str, is_shown: bool) -> None:
+    row = ("a1", customer_id, "p1", 1, Decimal("4.50"), None)
+    table = loaded_table(Preview(TRANSACTIONS, "sales.csv", 1, [row], []))
+    assert [*table.columns[1].cells] == [customer_id if is_shown else "***"]
 
 
 def test_files_of_one_kind_are_one_feed_under_a_glob_that_fits_them(tmp_path: Path) -> None:

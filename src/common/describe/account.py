@@ -11,6 +11,7 @@ from typing import Any
 
 from rich.table import Table as RichTable
 
+from common.contract import GUEST, Column
 from common.describe.entries import Entry
 from common.describe.findings import Finding, knows_header
 from common.describe.preview import Preview
@@ -73,18 +74,23 @@ def loaded_table(preview: Preview) -> RichTable:
         table.add_column(column.name, justify="left" if column.type in ("string", "timestamp") else "right")
     for row in preview.loaded[:_ROWS_SHOWN]:
         pairs = zip(preview.feed.columns, row, strict=True)
-        table.add_row(*(_cell(value, is_personal=column.personal) for column, value in pairs))
+        table.add_row(*(_cell(value, column) for column, value in pairs))
     return table
 
 
-def _cell(value: Any, *, is_personal: bool) -> str:
+def _cell(value: Any, column: Column) -> str:
     if value is None:
         return ""
     text = value.isoformat(sep=" ") if isinstance(value, datetime) else shown(str(value))
-    # An address may be the id of a customer.
-    if is_personal or "@" in text:
+    if column.personal or (column.name == "CUSTOMER_ID" and _may_be_a_person(text)):
         return _HIDDEN
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+
+
+def _may_be_a_person(customer_id: str) -> bool:
+    """Whether the id of a customer may be a name or an address."""
+    has_digits, has_spaces = any(map(str.isdigit, customer_id)), any(map(str.isspace, customer_id))
+    return customer_id != GUEST and ("@" in customer_id or has_spaces or not has_digits)
 
 
 def rejected_table(preview: Preview) -> RichTable:

@@ -24,7 +24,7 @@ from common.describe.entries import (
     time_entry,
 )
 from common.describe.names import is_known_name, names_for, normalized, parts_of_name_in
-from common.describe.numbers import are_negative, have_currency, missing_words, number_styles, without_currency
+from common.describe.numbers import have_currency, missing_words, negatives_among, number_styles, without_currency
 from common.describe.sniffing import Look
 from common.describe.times import have_offsets
 from common.errors import DataRefusedError
@@ -55,7 +55,6 @@ class Finding:
     repeated_ids: str = ""
     sequence: dict[str, Any] = field(default_factory=dict)
     may_repeat_ids: str = ""
-    path: str = ""
 
     @property
     def open_questions(self) -> list[str]:
@@ -110,7 +109,7 @@ def _sales_in(look: Look) -> Finding:
         time,
     ]
     rows = len(look.rows)
-    negative = are_negative(columns.values("QUANTITY", missing), style)
+    negative = negatives_among(columns.values("QUANTITY", missing), style)
     guests = rows - len(columns.values("CUSTOMER_ID", missing)) if columns.the("CUSTOMER_ID") else 0
     as_it_is = not time.is_open and "format" not in time.keys and "expression" not in time.keys
     has_offsets = as_it_is and have_offsets(columns.values("TRANSACTION_DATE", missing))
@@ -148,7 +147,7 @@ def _people_in(look: Look, *, beside_sales: bool) -> Finding:
         sequence = {} if time.is_open else time.keys
     rows = len(look.rows)
     guests = rows - len(columns.values("CUSTOMER_ID", missing)) if columns.the("CUSTOMER_ID") else 0
-    silent = _rows_that_say_nothing(columns) if beside_sales else 0
+    silent = _rows_that_say_nothing(columns) if beside_sales and columns.the("CUSTOMER_ID") else 0
     if silent and not entries[0].is_open:
         entries[0] = _only_where_something_is_said(entries[0], columns)
     repeated = repeated_ids(columns, "CUSTOMER_ID") if columns.the("CUSTOMER_ID") else 0

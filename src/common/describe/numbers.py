@@ -59,7 +59,7 @@ def decimals_of(values: Iterable[str], style: tuple[str, str | None]) -> tuple[i
     return sum(1 for rest in off if 0 < rest < _NOISE), sum(1 for rest in off if rest >= _NOISE)
 
 
-def are_negative(values: Iterable[str], style: tuple[str, str | None]) -> int:
+def negatives_among(values: Iterable[str], style: tuple[str, str | None]) -> int:
     """How many numbers are below zero."""
     return sum(1 for value in values if _is_number(value, style) and _number(value, style) < 0)
 

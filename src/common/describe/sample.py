@@ -17,9 +17,10 @@ from common.landing.archives import not_packed, not_plain, not_utf8_text
 from common.landing.files import first_bytes, unreadable
 from common.words import as_people_count, shown
 
-# Of all files together, so much is looked at, and of each file at least so many lines.
+# Of all files together, so much is looked at; of each of many files at least so many lines, of the first one more.
 _MOST_LINES = 20_000
-_FEWEST_LINES = 200
+_FEWEST_LINES = 20
+_FEWEST_OF_FIRST = 200
 _MOST_BYTES = 4_000_000
 _LINE_END = re.compile(r"\r\n|\n|\r")
 
@@ -65,7 +66,9 @@ def read_samples(paths: Sequence[str]) -> list[Sample]:
     content; ConfigError where one may not be read.
     """
     lines = max(_FEWEST_LINES, _MOST_LINES // len(paths))
-    samples = [_read_sample(path, lines, max(100_000, _MOST_BYTES // len(paths))) for path in paths]
+    size = max(100_000, _MOST_BYTES // len(paths))
+    samples = [_read_sample(paths[0], max(lines, _FEWEST_OF_FIRST), size)]
+    samples += [_read_sample(path, lines, size) for path in paths[1:]]
     with_content = [sample for sample in samples if any(line.strip() for line in sample.lines)]
     if not with_content:
         which = f"{shown(paths[0])} is" if len(paths) == 1 else "All files are"
