@@ -260,9 +260,7 @@ def _compare_load(
     """
     refusals = {file: reason for file, reading in readings.items() if (reason := _refusal(reading))}
     folder = bench.folder / f"batch_{min(file.number for file in readings):05}"
-    # The lake holds no returns yet.
-    formats = [described for described in _descriptions(readings) if not described.format.allows_returns]
-    for number, described in enumerate(formats):
+    for number, described in enumerate(dict.fromkeys(file.described for file in readings)):
         places = {feed: folder / str(number) / feed.name for feed in expected}
         alike = {f: r for f, r in readings.items() if f.described == described and f not in refusals}
         for feed, place in places.items():
@@ -303,10 +301,6 @@ def _refusal(reading: Reading) -> str | None:
     """The rule by which a file refuses the run, where it has rows that do."""
     broken = {reason for row in reading.rows for reason in row.reasons}
     return next((rule for rule in ("encoding_is_valid", "header_is_the_only_one") if rule in broken), None)
-
-
-def _descriptions(readings: dict[FuzzedFile, Reading]) -> list[Described]:
-    return list(dict.fromkeys(file.described for file in readings))
 
 
 def _options(bench: Workbench, described: Described) -> list[str]:
