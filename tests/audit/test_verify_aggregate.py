@@ -163,7 +163,7 @@ def test_what_a_stranger_did_to_the_aggregate_is_named_with_both_values(checkup:
 def test_what_a_stranger_did_to_the_sales_is_named_with_both_values(checkup: Checkup) -> None:
     table = checkup.table(SALES)
     for statement in (
-        f"ALTER TABLE {table} DROP CONSTRAINT quantity_is_positive",
+        f"ALTER TABLE {table} DROP CONSTRAINT quantity_is_not_zero",
         f"ALTER TABLE {table} ALTER COLUMN PRODUCT_ID DROP NOT NULL",
         f"UPDATE {table} SET QUANTITY = 0 WHERE TRANSACTION_ID = 't2'",
         f"UPDATE {table} SET PRODUCT_ID = NULL WHERE TRANSACTION_ID = 't4'",
@@ -176,7 +176,7 @@ def test_what_a_stranger_did_to_the_sales_is_named_with_both_values(checkup: Che
     assert "(WRITE) is not a run's" in found[AGGREGATE.name, "commits that are not clearly a run's"][0]
     assert found[SALES.name, "keys that are there more than once"] == ["t1 stands 2 times"]
     assert found[SALES.name, "rows without PRODUCT_ID"] == ["first t4"]
-    assert found[SALES.name, "rows that break the constraint quantity_is_positive"] == ["first t2"]
+    assert found[SALES.name, "rows that break the constraint quantity_is_not_zero"] == ["first t2"]
     recomputed = next(finding for finding in report["findings"] if "full recompute" in finding["what"])
     assert recomputed["count"] == 3
     changed, missing, extra = recomputed["differences"]

@@ -134,11 +134,12 @@ def test_what_a_stranger_did_to_a_gold_table_is_found_and_repaired(bench: Workbe
     assert sound.report is not None, sound.error
     assert sound.report["gold_rows_compared"] == 6 + 3 + 4 + 4
 
-    bench.spark.sql(f"UPDATE {lake.name(CUSTOMER_SUMMARY)} SET TOTAL_SPENT = 9, AGE = 99 WHERE CUSTOMER_ID = 'c1'")
+    changes = "TOTAL_SPENT = 9, GROSS_AMOUNT = 9, AGE = 99"
+    bench.spark.sql(f"UPDATE {lake.name(CUSTOMER_SUMMARY)} SET {changes} WHERE CUSTOMER_ID = 'c1'")
     bench.spark.sql(f"INSERT INTO {lake.name(PRODUCT_PERFORMANCE)} SELECT * FROM {lake.name(PRODUCT_PERFORMANCE)}")
     exit_code, printed, _ = bench.printed_by(verify_aggregate, f"--lake={bench.lake}")
     assert exit_code == 5
-    assert "c1: AGE differs (personal, not shown), TOTAL_SPENT is 9.00, should be 3.33" in printed
+    assert "c1: AGE differs (personal, not shown), TOTAL_SPENT is 9.00, should be 3.33, GROSS_AMOUNT is 9.00" in printed
     assert "product_performance: keys that are there more than once: 3" in printed
 
     planned = build(bench, "--dry-run")

@@ -20,7 +20,6 @@ pytestmark = pytest.mark.platform
 
 # The jobs that deploy/databricks runs on serverless compute: load_sales, build_gold and verify_aggregate.
 ON_SERVERLESS = (
-    "test_bad_rows.py",
     "test_changed_rows.py",
     "test_gold.py",
     "test_load_incrementally.py",

@@ -8,7 +8,7 @@ import os
 import shutil
 from contextlib import nullcontext, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Decimal, localcontext
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -208,7 +208,8 @@ def assert_equals_recompute(bench: Workbench) -> None:
 def _price(amount: Decimal, units: int) -> Decimal | None:
     if units == 0:
         return None
-    price = (amount / units).quantize(Decimal("0.000001"), rounding=ROUND_HALF_UP)
+    with localcontext(prec=60):
+        price = (amount / units).quantize(Decimal("0.000001"), rounding=ROUND_HALF_UP)
     return price if abs(price) < 10**16 else None
 
 

@@ -14,11 +14,8 @@ _NEEDS_STATISTICS = "spark.databricks.delta.optimize.zorder.checkStatsCollection
 
 
 def may_have_old_times(lake: Lake, table: Table) -> bool:
-    """Whether data files of the table may keep times as INT96: its properties do not say that none does. Hours that it
-    is partitioned by are in no file.
-    """
-    in_files = [column for column in table.columns if column.name not in table.partitioned_by]
-    if not any("timestamp" in column.type for column in in_files) or not writes_micros(lake.spark):
+    """Whether data files of the table may keep times as INT96: its properties do not say that none does."""
+    if not any("timestamp" in column.type for column in table.columns) or not writes_micros(lake.spark):
         return False
     return bool(lake.detail(table)["properties"].get(TIMES_PROPERTY) != INT64)
 
