@@ -84,7 +84,8 @@ def _assert_maintain_writes_times_anew(bench: Workbench) -> None:
     with_times = [table for table in tables if times_of(bench.path(table))]
     old = {table for table in with_times if ("INT96", False) in times_of(bench.path(table))}
     assert old >= {"sales_data_partitioned", "rejected_rows", "sale_ids"}
-    rows = {table: bench.rows(table) for table in tables}
+    # The index of ids gains those of the sales that came since.
+    rows = {table: bench.rows(table) for table in tables if table != "sale_ids"}
     planned = bench.run(maintain, in_lake, "--dry-run")
     assert planned.exit_code == 0
     _, printed, _ = bench.printed_by(maintain, in_lake, "--dry-run")
@@ -94,7 +95,7 @@ def _assert_maintain_writes_times_anew(bench: Workbench) -> None:
     maintained = bench.run(maintain, in_lake)
     assert maintained.exit_code == 0, maintained.error
     assert {time for table in with_times for time in times_of(bench.path(table))} == {("INT64", True)}
-    assert {table: bench.rows(table) for table in tables} == rows
+    assert {table: bench.rows(table) for table in rows} == rows
     versions = bench.versions()
     again = bench.run(maintain, in_lake)
     assert again.report is not None
