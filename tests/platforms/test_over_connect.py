@@ -28,15 +28,16 @@ ON_SERVERLESS = (
     "test_refused_runs.py",
     "test_verify_aggregate.py",
 )
-# Where rows are kept and properties set over Connect: all other jobs, and load_sales too.
+# All other jobs, and what load_sales does besides; of the longest files the test that does the most.
 ON_A_JOB_CLUSTER = (
-    "test_forget_customer.py",
-    "test_id_index.py",
+    "test_forget_customer.py::test_a_customer_is_forgotten_everywhere_and_does_not_come_back",
+    "test_id_index.py::test_ids_are_found_without_a_look_at_other_hours",
     "test_maintain.py",
     "test_release_rejected.py",
     "test_restate.py",
+    "test_sequences.py::test_the_newer_row_counts_whenever_it_comes_and_rows_that_tie_are_rejected_together",
     "test_tables.py",
-    "test_touched_hours.py",
+    "test_touched_hours.py::test_a_run_reads_and_rewrites_only_the_hours_that_change_as_planned",
 )
 # Says its port, and stays until its standard input ends.
 SERVER = """
