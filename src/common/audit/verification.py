@@ -194,7 +194,7 @@ class Audit:
 
     def _with_recompute(self, mart: Mart, inputs: Inputs) -> Checked:
         stored = self._lake.read(mart.table, self._lake.version(mart.table))
-        return compare_rows(stored, mart.rows(inputs), mart.table)
+        return compare_rows(stored, mart.rows(inputs.told(mart)), mart.table)
 
     def _with_sales(self, mart: Mart, inputs: Inputs) -> Checked:
         assert mart.totals is not None

@@ -5,6 +5,12 @@ from __future__ import annotations
 from common.contract.model import GUEST, HOUR, IS_WHOLE_HOUR, MONEY, Column, Table, View
 from common.contract.tables import CUSTOMERS, SALES
 
+# The age band of an AGE, as SQL.
+AGE_BAND = (
+    "CASE WHEN AGE <= 17 THEN '0-17' WHEN AGE <= 24 THEN '18-24' WHEN AGE <= 34 THEN '25-34' "
+    "WHEN AGE <= 44 THEN '35-44' WHEN AGE <= 54 THEN '45-54' WHEN AGE <= 64 THEN '55-64' WHEN AGE >= 65 THEN '65+' END"
+)
+
 # What tables of sums have in common. A sale is a row with a QUANTITY above 0, a return one with a QUANTITY below 0.
 _SUMS = (
     Column("UNITS", "bigint", "Net units: sold less returned"),
@@ -31,7 +37,7 @@ _SUMS_AGREE = (
     ("there_is_a_sale_or_a_return", "ORDERS + RETURNS > 0"),
     ("buyers_are_at_most_the_orders", "BUYERS BETWEEN 0 AND ORDERS"),
 )
-_IS_NO_GUEST = ("customer_is_no_guest", f"CUSTOMER_ID <> '{GUEST}'")
+IS_NO_GUEST = ("customer_is_no_guest", f"CUSTOMER_ID <> '{GUEST}'")
 
 SALES_HOURLY = Table(
     name="sales_hourly",
@@ -116,7 +122,7 @@ CUSTOMER_SUMMARY = Table(
     key=("CUSTOMER_ID",),
     stats=(),
     constraints=(
-        _IS_NO_GUEST,
+        IS_NO_GUEST,
         ("net_units_are_gross_less_returned", "TOTAL_QUANTITY = GROSS_UNITS - RETURNED_UNITS"),
         ("net_amount_is_gross_less_returned", "TOTAL_SPENT = GROSS_AMOUNT - RETURNED_AMOUNT"),
         ("gross_is_that_of_the_orders", _UNITS_BY_ORDERS.format(orders="TOTAL_ORDERS")),
@@ -186,7 +192,7 @@ CUSTOMER_SEGMENTS = Table(
     key=("CUSTOMER_ID",),
     stats=(),
     constraints=(
-        _IS_NO_GUEST,
+        IS_NO_GUEST,
         (
             "buyers_have_scores",
             "(FREQUENCY = 0 AND SEGMENT = 'no purchases' AND MONETARY <= 0 AND RECENCY IS NULL AND R_SCORE IS NULL "

@@ -28,16 +28,17 @@ class TableVersion:
 class CommitNote:
     """The note in a commit. `follows` is the version that the commit was decided on, `format` the one of the table.
 
-    A commit to a computed table has the `logic_version` of that table, and the source versions that its rows are
-    `made_of`, by table. A commit of rows that were read has their `ledger` as counts by name, and how many were
-    `removed`. The commit of a run's row in pipeline_runs has the `versions` that the run left, by table, and a digest
-    of the files that it `listed`, by feed.
+    A commit to a computed table has the `logic_version` of that table, the source versions that its rows are `made_of`,
+    by table, and the `settings` that say what they are, by name. A commit of rows that were read has their `ledger` as
+    counts by name, and how many were `removed`. The commit of a run's row in pipeline_runs has the `versions` that the
+    run left, by table, and a digest of the files that it `listed`, by feed.
     """
 
     run_id: str
     job: str
     logic_version: int | None = None
     made_of: Mapping[str, TableVersion] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict)
     ledger: Mapping[str, object] | None = None
     removed: int | None = None
     versions: Mapping[str, int | None] = field(default_factory=dict)
@@ -51,7 +52,7 @@ class CommitNote:
         for name in ("logic_version", "ledger", "removed", "follows", "format"):
             if getattr(self, name) is not None:
                 content[name] = getattr(self, name)
-        for name in ("versions", "listed"):
+        for name in ("settings", "versions", "listed"):
             if getattr(self, name):
                 content[name] = getattr(self, name)
         for table, made_of in self.made_of.items():
@@ -73,6 +74,7 @@ class CommitNote:
             job=str(content.get("job")),
             logic_version=content.get("logic_version"),
             made_of=dict(_made_of(content)),
+            settings=content.get("settings") or {},
             ledger=content.get("ledger"),
             removed=content.get("removed"),
             versions=content.get("versions") or {},

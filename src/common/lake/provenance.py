@@ -6,6 +6,7 @@ computed whole.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from common.contract import CUSTOMERS, RUNS, SALES, TABLES, Table
@@ -46,10 +47,12 @@ class Sources:
     def in_words(self) -> str:
         return f"{SALES.name} {self.sales_version}, {CUSTOMERS.name} {self.customers_version}"
 
-    def noted_in(self, note: CommitNote, table: Table) -> CommitNote:
-        """The note of a run, for a commit of the computed table: it also says where the rows come from."""
+    def noted_in(self, note: CommitNote, table: Table, settings: Mapping[str, str] | None = None) -> CommitNote:
+        """The note of a run, for a commit of the computed table: it also says where the rows come from, and by which
+        settings they were computed.
+        """
         made_of = {SALES.name: self.sales, CUSTOMERS.name: self.customers}
-        return replace(note, logic_version=table.logic_version, made_of=made_of)
+        return replace(note, logic_version=table.logic_version, made_of=made_of, settings=settings or {})
 
     def seen_by(self, table: Table, newest: Sources) -> Sources:
         """These versions, but the newest of a source that the table is not computed from: it cannot be behind there."""
@@ -73,6 +76,12 @@ def recorded_sources(lake: Lake, table: Table) -> Sources | Unclear:
         return last
     sales, customers = last.made_of[SALES.name], last.made_of[CUSTOMERS.name]
     return Sources(sales.version, sales.at, customers.version, customers.at)
+
+
+def recorded_settings(lake: Lake, table: Table) -> Mapping[str, str]:
+    """The settings that the newest commit of a run names by which a computed table was made; none where none does."""
+    notes = (commit.note for commit in lake.commits(table) if commit.is_ours and commit.note)
+    return next((note.settings for note in notes if note.logic_version is not None), {})
 
 
 def last_note(lake: Lake, table: Table) -> CommitNote | Unclear:

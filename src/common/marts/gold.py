@@ -9,7 +9,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from common.contract import GUEST, HOUR
-from common.contract.gold import CUSTOMER_SEGMENTS, CUSTOMER_SUMMARY, PRODUCT_PERFORMANCE, SALES_HOURLY
+from common.contract.gold import AGE_BAND, CUSTOMER_SEGMENTS, CUSTOMER_SUMMARY, PRODUCT_PERFORMANCE, SALES_HOURLY
 
 _AMOUNT = "decimal(38,2)"
 # What sales are summed up to; what is net follows from it.
@@ -17,8 +17,6 @@ _SUMS = ("GROSS_UNITS", "GROSS_AMOUNT", "RETURNED_UNITS", "RETURNED_AMOUNT", "OR
 _TREND = "decimal(38,6)"
 _HOURS_OF_7_DAYS = 7 * 24
 _WHOLE_DAYS = "CAST((unix_micros(newest_sale) - unix_micros(LAST_PURCHASE)) DIV 86400000000 AS INT)"
-# The last age of each band but the last.
-_AGE_BANDS = ((17, "0-17"), (24, "18-24"), (34, "25-34"), (44, "35-44"), (54, "45-54"), (64, "55-64"))
 
 
 def sales_hourly(sales: DataFrame) -> DataFrame:
@@ -115,7 +113,7 @@ def customer_segments(bought: DataFrame, customers: DataFrame) -> DataFrame:
     customers = (
         summary.select(
             "CUSTOMER_ID",
-            _age_band(F.col("AGE")).alias("AGE_BAND"),
+            F.expr(AGE_BAND).alias("AGE_BAND"),
             "COUNTRY",
             "LAST_PURCHASE",
             F.col("TOTAL_ORDERS").alias("FREQUENCY"),
@@ -189,10 +187,3 @@ def _is_guest() -> Column:
 
 def _amount() -> Column:
     return F.col("QUANTITY") * F.col("PRICE")
-
-
-def _age_band(age: Column) -> Column:
-    band = F.when(age.isNull(), F.lit(None).cast("string"))
-    for last, name in _AGE_BANDS:
-        band = band.when(age <= last, name)
-    return band.otherwise("65+")

@@ -6,8 +6,9 @@ leave behind. Where the past of a table is not clearly ours, the table is comput
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property, partial
@@ -27,6 +28,7 @@ from common.lake.provenance import (
     Unclear,
     is_in_step,
     pin_sources,
+    recorded_settings,
     recorded_sources,
     why_not_incremental,
 )
@@ -40,12 +42,16 @@ from common.spark.times import hours_in
 
 
 class Inputs:
-    """Sales and customers at pinned versions, and what several tables compute from them."""
+    """Sales and customers at pinned versions, and what several tables compute from them.
 
-    def __init__(self, lake: Lake, sources: Sources) -> None:
+    `settings` are those that the job was given, by name, of those that say what the rows of a table are.
+    """
+
+    def __init__(self, lake: Lake, sources: Sources, settings: Mapping[str, str] | None = None) -> None:
         self.lake = lake
         self.sources = sources
-        self._shared: dict[Callable[[DataFrame], DataFrame], DataFrame] = {}
+        self.settings = settings or {}
+        self._shared: dict[Hashable, DataFrame] = {}
 
     @cached_property
     def sales(self) -> DataFrame:
@@ -57,16 +63,31 @@ class Inputs:
 
     def where(self, condition: str) -> Inputs:
         """The same, of the sales alone for which the SQL `condition` is true."""
-        some = Inputs(self.lake, self.sources)
+        some = Inputs(self.lake, self.sources, self.settings)
         some.sales = self.sales.where(condition)
         return some
 
+    def told(self, mart: Mart) -> Inputs:
+        """The same, with every setting that a table has: as the job was given it, else as the table was last made, else
+        the default. So a job that is about something else keeps what a table is.
+        """
+        if not mart.settings:
+            return self
+        told = copy(self)
+        told.settings = {**mart.settings, **recorded_settings(self.lake, mart.table)} | dict(self.settings)
+        told.settings = {name: told.settings[name] for name in mart.settings}
+        return told
+
     def shared(self, of_sales: Callable[[DataFrame], DataFrame]) -> DataFrame:
         """What a function makes of the sales: computed once, however many tables read it."""
-        if of_sales not in self._shared:
-            self._shared[of_sales] = of_sales(self.sales)
-            keep(self._shared[of_sales])
-        return self._shared[of_sales]
+        return self.once(of_sales, lambda: of_sales(self.sales))
+
+    def once(self, what: Hashable, compute: Callable[[], DataFrame]) -> DataFrame:
+        """What is computed under a name, and once, however many tables read it."""
+        if what not in self._shared:
+            self._shared[what] = compute()
+            keep(self._shared[what])
+        return self._shared[what]
 
     def unpersist(self) -> None:
         for rows in self._shared.values():
@@ -74,9 +95,9 @@ class Inputs:
 
 
 @contextmanager
-def pinned_inputs(lake: Lake) -> Iterator[Inputs]:
+def pinned_inputs(lake: Lake, settings: Mapping[str, str] | None = None) -> Iterator[Inputs]:
     """The newest versions of sales and customers; all that is computed meanwhile reads just these."""
-    inputs = Inputs(lake, pin_sources(lake))
+    inputs = Inputs(lake, pin_sources(lake), settings)
     try:
         yield inputs
     finally:
@@ -115,13 +136,15 @@ class Mart:
     """One computed table. `rows` gives all rows that it should have: its only definition.
 
     `pending` finds what it lacks beside what it was made of, without a look at all of it where it can. The `totals` of
-    each hour that was written are compared with those of the sales, where a table has such totals.
+    each hour that was written are compared with those of the sales, where a table has such totals. `settings` are the
+    names and defaults of those that say what its rows are.
     """
 
     table: Table
     rows: Callable[[Inputs], DataFrame]
     pending: FindsPending
     totals: HourlyTotals | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -136,6 +159,7 @@ class Refreshed:
 
 def refresh(mart: Mart, inputs: Inputs, note: CommitNote) -> Refreshed:
     """Make the table what a full recompute gives, in one commit or none; it carries the versions of the inputs."""
+    inputs = inputs.told(mart)
     pending = _pending(mart, inputs)
     if isinstance(pending, Unclear):
         return _refresh_whole(mart, inputs, note, pending.reason)
@@ -154,7 +178,7 @@ def refresh(mart: Mart, inputs: Inputs, note: CommitNote) -> Refreshed:
 
 def plan_refresh(mart: Mart, inputs: Inputs) -> tuple[TableChange, str | None] | None:
     """What `refresh` would change, and why all would be computed (None: not all). None where nothing would be done."""
-    table, lake = mart.table, inputs.lake
+    table, lake, inputs = mart.table, inputs.lake, inputs.told(mart)
     pending = _pending(mart, inputs)
     if pending is None:
         return None
@@ -204,6 +228,10 @@ def _pending(mart: Mart, inputs: Inputs) -> Pending | Unclear | None:
     recorded = recorded_sources(inputs.lake, mart.table)
     if isinstance(recorded, Unclear):
         return recorded
+    made_by = recorded_settings(inputs.lake, mart.table)
+    others = [name for name in mart.settings if made_by.get(name) != inputs.settings[name]]
+    if others:
+        return Unclear(f"it was computed with another {' and '.join(others)}")
     recorded = recorded.seen_by(mart.table, inputs.sources)
     if is_in_step(inputs.lake, recorded, inputs.sources):
         return None
@@ -217,7 +245,7 @@ def _merge(mart: Mart, inputs: Inputs, pending: Pending, note: CommitNote) -> tu
     """Write what is pending; returns the commit, and whether the totals are those of the sales after it."""
 
     def merge() -> Commit | None:
-        noted = inputs.sources.noted_in(note, mart.table)
+        noted = inputs.sources.noted_in(note, mart.table, inputs.settings)
         return inputs.lake.merge(
             mart.table, pending.rows, hours=pending.hours, note=noted, delete_when="source.is_gone"
         )
@@ -231,7 +259,7 @@ def _merge(mart: Mart, inputs: Inputs, pending: Pending, note: CommitNote) -> tu
 
 def _refresh_whole(mart: Mart, inputs: Inputs, note: CommitNote, reason: str) -> Refreshed:
     lake, table = inputs.lake, mart.table
-    commit = lake.overwrite(table, mart.rows(inputs), note=inputs.sources.noted_in(note, table))
+    commit = lake.overwrite(table, mart.rows(inputs), note=inputs.sources.noted_in(note, table, inputs.settings))
     if mart.totals is None:
         return Refreshed(reason, [], 0, commit)
     groups = _groups_by_hour(mart, mart.totals, inputs, "true", mart.totals.of_sales_by_hour(inputs.sales))

@@ -9,11 +9,13 @@ from collections.abc import Sequence
 
 from common.contract import AGGREGATE, Table
 from common.contract.gold import CUSTOMER_SEGMENTS, CUSTOMER_SUMMARY, PRODUCT_PERFORMANCE, SALES_HOURLY
+from common.contract.offers import CUSTOMER_RECOMMENDATIONS, PRODUCT_PAIRS, RECOMMENDATION_ACCURACY
 from common.marts.aggregate import aggregate_sales
 from common.marts.aggregate_refresh import touched_groups
 from common.marts.gold import customer_segments, customer_summary, product_performance, purchases, sales_hourly
 from common.marts.hourly_totals import HourlyTotals, totals_of_aggregate, totals_of_sales
 from common.marts.mart import Mart, compare_all, compare_touched_hours
+from common.marts.recommended import OF_OFFERS, accuracy_now, pairs_now, recommendations_now
 
 MARTS = (
     Mart(
@@ -41,6 +43,24 @@ MARTS = (
         table=CUSTOMER_SEGMENTS,
         rows=lambda inputs: customer_segments(inputs.shared(purchases), inputs.customers),
         pending=compare_all,
+    ),
+    Mart(
+        table=PRODUCT_PAIRS,
+        rows=pairs_now,
+        pending=compare_all,
+        settings=OF_OFFERS,
+    ),
+    Mart(
+        table=CUSTOMER_RECOMMENDATIONS,
+        rows=recommendations_now,
+        pending=compare_all,
+        settings=OF_OFFERS,
+    ),
+    Mart(
+        table=RECOMMENDATION_ACCURACY,
+        rows=accuracy_now,
+        pending=compare_all,
+        settings=OF_OFFERS | {"accuracy_cuts": ""},
     ),
 )
 

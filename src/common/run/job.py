@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import partial
 from typing import Generic
 
 from pyspark.sql import SparkSession
@@ -21,7 +22,8 @@ from common.lake.file_checks import check_is_writable
 from common.lake.lake import Lake
 from common.lake.lock import lock_lake
 from common.lake.upgrade import bring_up_to_date, check_format, tables_of_loads, upgrades
-from common.marts.mart import Inputs, Mart, pinned_inputs, refresh
+from common.marts.mart import Inputs, Mart, pinned_inputs, plan_refresh, refresh
+from common.marts.plan import Plan
 from common.marts.registry import marts_kept_by
 from common.run.configuration import AnySettings
 from common.run.console import Console, Report
@@ -29,6 +31,7 @@ from common.run.record import record_run, versions_of_existing
 from common.run.report import RunReport
 from common.spark.paths import is_on_this_disk
 from common.spark.session import check_session
+from common.words import counted
 
 # One more than the commits of another run that this one may meet: rejected rows, customers, sales, aggregate.
 _ATTEMPTS = 5
@@ -137,6 +140,54 @@ class LakeRun(Run[AnySettings]):
         """The last step: the run's own row, by which its files are known."""
         record_run(self.lake, self.report, self.before, self.decisions)
         return ""
+
+
+class BuildRun(LakeRun[AnySettings]):
+    """A run of a job that keeps computed tables, those that name it in `kept_by`: it writes the rows that are not as
+    sales and customers have them now; with a dry run, it counts them.
+    """
+
+    def begin(self) -> None:
+        super().begin()
+        self.marts = marts_kept_by(self.job)
+        tables = [mart.table for mart in self.marts]
+        self.begin_on_existing(tables, makes_them=True)
+        if self.report.dry_run:
+            self.report.plan = Plan()
+            self.report.upgrades += upgrades(self.lake, tables)
+        else:
+            self.upgrade_tables()
+            self.lake.create(tables)
+        told = {name: str(getattr(self.settings, name)) for mart in self.marts for name in mart.settings}
+        self.inputs = self.cleanup.enter_context(pinned_inputs(self.lake, told))
+
+    def steps(self) -> Iterator[Step]:
+        do = self.plan_one if self.report.dry_run else self.refresh_one
+        for mart in self.marts:
+            yield Step(f"Bring {mart.table.name} up to date", partial(do, mart))
+        yield from self.more_steps()
+        if not self.report.dry_run:
+            yield Step("Record the run", self.record)
+
+    def more_steps(self) -> Iterator[Step]:
+        """What comes after the tables."""
+        yield from ()
+
+    def refresh_one(self, mart: Mart) -> str:
+        change = self.refresh_mart(mart, self.inputs)
+        if change is None:
+            return "as it should be"
+        return f"{counted(change.inserted + change.updated, 'row')} written, {change.deleted:,} removed"
+
+    def plan_one(self, mart: Mart) -> str:
+        planned = plan_refresh(mart, self.inputs)
+        if planned is None:
+            return "as it should be"
+        change, whole = planned
+        self.report.take_planned(change, whole)
+        return (
+            f"{counted(change.inserted + change.updated, 'row')} would be written, {change.deleted:,} would be removed"
+        )
 
 
 @dataclass(frozen=True)

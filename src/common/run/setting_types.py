@@ -35,6 +35,26 @@ def _share(value: object) -> float:
     return share
 
 
+def _parts(value: object) -> list[str]:
+    """The parts of a list, as a file of settings has it, or of a text with commas; each once, in order."""
+    parts = value if isinstance(value, list) else str(value).split(",")
+    return sorted({str(part).strip() for part in parts} - {""})
+
+
+def _names(value: object) -> str:
+    return ",".join(_parts(value))
+
+
+def _days(value: object) -> str:
+    days = []
+    for part in _parts(value):
+        try:
+            days.append(datetime.strptime(part, "%Y-%m-%d").date().isoformat())
+        except ValueError:
+            raise ValueError(f"{part} is no day; write it like 2025-02-22") from None
+    return ",".join(days)
+
+
 def _skip_or_load(value: object) -> object:
     if value not in ("skip", "load"):
         raise ValueError(f"{value} is neither skip nor load")
@@ -46,5 +66,8 @@ Place = Annotated[str, AfterValidator(whole_path)]
 Zone = Annotated[str, AfterValidator(known_zone)]
 Encoding = Annotated[str, AfterValidator(canonical_encoding)]
 Hour = Annotated[datetime, BeforeValidator(_hour_in_utc)]
+# Names, and days, as one text with commas between: each once, in order.
+Names = Annotated[str, BeforeValidator(_names)]
+Days = Annotated[str, BeforeValidator(_days)]
 Repeated = Annotated[str, BeforeValidator(_skip_or_load)]
 Share = Annotated[float, BeforeValidator(_share)]

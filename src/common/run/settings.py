@@ -12,9 +12,10 @@ from pydantic import Field, model_validator
 
 from common.contract import CUSTOMERS_FEED, HOUR, TRANSACTIONS
 from common.ingest.ledger import MAX_REJECTED_SHARE
-from common.run.setting_types import Hour, Place, Repeated, Share
+from common.run.setting_types import Days, Hour, Names, Place, Repeated, Share
 from common.run.shared_settings import (
     ApplySettings,
+    BusinessSettings,
     DescribedSettings,
     DryRunSettings,
     ReadingSettings,
@@ -84,6 +85,22 @@ class LoadSettings(ReadingSettings, DryRunSettings):
 
 class GoldSettings(DryRunSettings):
     pass
+
+
+class RecommendSettings(BusinessSettings, DryRunSettings):
+    products_left_out: Annotated[
+        Names,
+        Field(description="PRODUCT_IDs, with commas between, that are no products to offer, such as POST or vouchers"),
+        Shown("IDS", "what to do"),
+    ] = ""
+    accuracy_cuts: Annotated[
+        Days,
+        Field(
+            description="days, with commas between, at which to measure what would have been recommended (default: the "
+            "last three Mondays of every fourth week that have four complete weeks behind them)"
+        ),
+        Shown("DAYS", "what to do"),
+    ] = ""
 
 
 class ForgetSettings(DescribedSettings, ApplySettings):
@@ -156,6 +173,7 @@ class VerifySettings(Settings):
 SETTINGS_BY_JOB: dict[str, type[Settings]] = {
     "load_sales": LoadSettings,
     "build_gold": GoldSettings,
+    "recommend_products": RecommendSettings,
     "verify_aggregate": VerifySettings,
     "maintain": MaintainSettings,
     "release_rejected": ReleaseSettings,

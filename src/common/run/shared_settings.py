@@ -141,6 +141,16 @@ class ApplySettings(Settings):
         return self.apply
 
 
+class BusinessSettings(Settings):
+    """Of a job that has to do with days as the business counts them."""
+
+    business_time_zone: Annotated[
+        Zone,
+        Field(description="zone whose days count as the days of the business, such as Europe/Berlin"),
+        Shown("ZONE", "what to do"),
+    ] = "UTC"
+
+
 class DescribedSettings(Settings):
     """Of a job that has to do with lines of the feeds' files."""
 

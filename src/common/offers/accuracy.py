@@ -1,0 +1,188 @@
+"""How good recommendations have been at days of the past, beside what anyone could have offered without them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import reduce
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from common.contract.offers import (
+    AGAIN,
+    LEAST_CUSTOMERS,
+    MIXED,
+    MOST_POPULAR,
+    NEW,
+    OFFERS,
+    OURS,
+    OWN_FREQUENCY,
+    POPULAR_IN_COUNTRY,
+    RECOMMENDATION_ACCURACY,
+)
+from common.offers.pairs import product_pairs
+from common.offers.popularity import Popularity, best_lacking, popularity, with_popularity
+from common.offers.purchases import Moments, bought_before, seen_at
+from common.offers.recommendations import age_band_and_country, groups_of, recommendations
+
+# What is offered is compared with what is bought in so many days.
+AHEAD_DAYS = 28
+_CUTS = 3
+# Cuts are Mondays, every fourth of them counted from this one.
+_FIRST_CUT = "1970-01-05"
+# The value of a hit by its rank, 1 / log2(rank + 1), as a whole number; and the sums of the first of them.
+_GAINS = [round(10**12 / math.log2(rank + 1)) for rank in range(1, OFFERS + 1)]
+_BEST_GAINS = [sum(_GAINS[:hits]) for hits in range(1, OFFERS + 1)]
+# A multiple of every rank, so that shares of ranks are whole numbers.
+_OF_RANKS = math.lcm(*range(1, OFFERS + 1))
+_MEANS = ("HIT_RATE", "RECALL", "NDCG", "MAP")
+_OF_CUSTOMER = ["AS_OF", "CUSTOMER_ID"]
+_OF_OFFER = [*_OF_CUSTOMER, "PRODUCT_ID"]
+_KEY = ["AS_OF", "KIND", "METHOD"]
+
+
+def cuts(told: str) -> Moments:
+    """The days to measure at: those that were told (with commas between), or else the last three of every fourth Monday
+    that have 28 complete days from them on. The newest day is not complete.
+    """
+
+    def days(newest_day: Column) -> Column:
+        if told:
+            chosen = F.array(*[F.lit(day).cast("date") for day in told.split(",")])
+        else:
+            first = F.lit(_FIRST_CUT).cast("date")
+            last = F.floor((F.datediff(newest_day, first) - AHEAD_DAYS) / AHEAD_DAYS).cast("int")
+            chosen = F.transform(
+                F.sequence(last - (_CUTS - 1), last), lambda number: F.date_add(first, number * AHEAD_DAYS)
+            )
+        return F.filter(chosen, lambda day: F.date_add(day, AHEAD_DAYS) <= newest_day)
+
+    return days
+
+
+def recommendation_accuracy(by_day: DataFrame, customers: DataFrame, *, told: str, left_out: str) -> DataFrame:
+    """One row per cut, kind and method: the columns of recommendation_accuracy."""
+    seen = seen_at(by_day, cuts(told), left_out)
+    bought = bought_before(seen)
+    truth = _bought_next(seen, bought)
+    measured = truth.select(*_OF_CUSTOMER).distinct()
+    of_people = bought.join(measured, on=_OF_CUSTOMER, how="left_semi")
+    groups = groups_of(customers, bought, *age_band_and_country())
+    countries = groups_of(customers, bought, F.col("COUNTRY"))
+    popular = popularity(bought, groups)
+    ours = recommendations(of_people, product_pairs(bought), popular, measured.join(groups, on="CUSTOMER_ID"))
+    everybody = measured.withColumn("group", F.lit(None).cast("string"))
+    offers = [
+        _ours_mixed(ours).withColumns({"METHOD": F.lit(OURS), "KIND": F.lit(MIXED)}),
+        ours.where(F.col("KIND") == NEW).withColumn("METHOD", F.lit(OURS)),
+        *_popular(popular, everybody, of_people, MOST_POPULAR),
+        *_popular(
+            popularity(bought, countries), measured.join(countries, on="CUSTOMER_ID"), of_people, POPULAR_IN_COUNTRY
+        ),
+        _own_frequency(popular, everybody, of_people),
+    ]
+    columns = [*_OF_OFFER, "KIND", "METHOD", "RANK"]
+    offered = reduce(DataFrame.union, [each.select(*columns) for each in offers])
+    products = bought.groupBy("AS_OF").agg(F.countDistinct("PRODUCT_ID").alias("products"))
+    return _figures(offered, truth, products)
+
+
+def _bought_next(seen: DataFrame, bought: DataFrame) -> DataFrame:
+    """One row per AS_OF, KIND, customer and product: what was bought in the days from then on, of customers and
+    products that were known by then.
+    """
+    ahead = F.col("day").between(F.col("AS_OF"), F.date_add("AS_OF", AHEAD_DAYS - 1))
+    bought_next = seen.where(ahead).select(*_OF_OFFER).distinct()
+    known = bought.select(*_OF_OFFER, F.lit(True).alias("is_held")).distinct()
+    truth = (
+        bought_next.join(known.select(*_OF_CUSTOMER).distinct(), on=_OF_CUSTOMER, how="left_semi")
+        .join(known.select("AS_OF", "PRODUCT_ID").distinct(), on=["AS_OF", "PRODUCT_ID"], how="left_semi")
+        .join(known, on=_OF_OFFER, how="left")
+    )
+    kinds = F.when(F.col("is_held"), F.array(F.lit(MIXED))).otherwise(F.array(F.lit(MIXED), F.lit(NEW)))
+    return truth.select(*_OF_OFFER, F.explode(kinds).alias("KIND"))
+
+
+def _ours_mixed(ours: DataFrame) -> DataFrame:
+    """What is offered to buy again, and below it what is new, ten in all."""
+    again_first = Window.partitionBy(*_OF_CUSTOMER).orderBy(F.col("KIND") != AGAIN, "RANK")
+    return ours.withColumn("RANK", F.row_number().over(again_first)).where(F.col("RANK") <= OFFERS)
+
+
+def _popular(popular: Popularity, people: DataFrame, own: DataFrame, method: str) -> list[DataFrame]:
+    """Offers of what is popular, of both kinds: whether it was bought or not, and what was not."""
+    lacking = {MIXED: own.limit(0), NEW: own}
+    offers = []
+    for kind, without in lacking.items():
+        best = best_lacking(popular.lists, people, without, OFFERS)
+        scored = with_popularity(popular, best.join(people, on=_OF_CUSTOMER)).where(F.col("popular") > 0)
+        offers.append(_ranked(scored, "popular").withColumns({"METHOD": F.lit(method), "KIND": F.lit(kind)}))
+    return offers
+
+
+def _own_frequency(popular: Popularity, people: DataFrame, own: DataFrame) -> DataFrame:
+    """Offers of what the customer bought on the most days; the most popular has half a day added, others less."""
+    days = own.groupBy(*_OF_OFFER).agg(F.count(F.lit(1)).alias("days"))
+    best = best_lacking(popular.lists, people, own.limit(0), OFFERS).join(days, on=_OF_OFFER, how="left_anti")
+    candidates = days.unionByName(best.withColumn("days", F.lit(0).cast("bigint")))
+    most = popular.overall.groupBy("AS_OF").agg(F.max("buyers").alias("most_buyers"))
+    scored = (
+        candidates.join(popular.overall.select("AS_OF", "PRODUCT_ID", "buyers"), on=["AS_OF", "PRODUCT_ID"])
+        .join(F.broadcast(most), on="AS_OF")
+        .withColumn("points", 2 * F.col("days") * F.greatest("most_buyers", F.lit(1)) + F.col("buyers"))
+        .where(F.col("points") > 0)
+    )
+    return _ranked(scored, "points").withColumns({"METHOD": F.lit(OWN_FREQUENCY), "KIND": F.lit(MIXED)})
+
+
+def _ranked(scored: DataFrame, points: str) -> DataFrame:
+    best_first = Window.partitionBy(*_OF_CUSTOMER).orderBy(F.desc(points), "PRODUCT_ID")
+    return scored.withColumn("RANK", F.row_number().over(best_first)).where(F.col("RANK") <= OFFERS)
+
+
+def _figures(offered: DataFrame, truth: DataFrame, products: DataFrame) -> DataFrame:
+    """The figures of each key, from the offers and what was bought; sums are of exact decimals, in any order."""
+    of_customer = ["AS_OF", "KIND", "CUSTOMER_ID"]
+    sizes = truth.groupBy(*of_customer).agg(F.least(F.count(F.lit(1)), F.lit(OFFERS)).cast("int").alias("possible"))
+    customers = sizes.groupBy("AS_OF", "KIND").agg(F.count(F.lit(1)).alias("CUSTOMERS"))
+    offered = offered.join(sizes, on=of_customer, how="inner")
+    so_far = F.row_number().over(Window.partitionBy(*_KEY, "CUSTOMER_ID").orderBy("RANK"))
+    hits = offered.join(truth, on=[*of_customer, "PRODUCT_ID"], how="left_semi").withColumn("so_far", so_far)
+    by_customer = hits.groupBy(*_KEY, "CUSTOMER_ID", "possible").agg(
+        F.count(F.lit(1)).alias("hits"),
+        F.sum(_at(_GAINS, F.col("RANK"))).alias("gain"),
+        F.sum(F.expr(f"so_far * {_OF_RANKS} DIV RANK")).alias("precision"),
+    )
+    possible = F.col("possible")
+    by_key = by_customer.groupBy(*_KEY).agg(
+        F.count(F.lit(1)).alias("HIT_RATE"),
+        F.sum(_ratio(F.col("hits"), possible)).alias("RECALL"),
+        F.sum(_ratio(F.col("gain"), _at(_BEST_GAINS, possible))).alias("NDCG"),
+        F.sum(_ratio(F.col("precision"), possible * _OF_RANKS)).alias("MAP"),
+    )
+    means = {name: _mean(F.coalesce(name, F.lit(0)), F.col("CUSTOMERS")) for name in _MEANS}
+    return (
+        offered.groupBy(*_KEY)
+        .agg(F.countDistinct("PRODUCT_ID").alias("offered"))
+        .join(F.broadcast(products), on="AS_OF", how="inner")
+        .join(F.broadcast(customers), on=["AS_OF", "KIND"], how="inner")
+        .where(F.col("CUSTOMERS") >= LEAST_CUSTOMERS)
+        .join(by_key, on=_KEY, how="left")
+        .withColumns({**means, "COVERAGE": _mean(F.col("offered"), F.col("products"))})
+        .withColumnRenamed("AS_OF", "CUT")
+        .select(*RECOMMENDATION_ACCURACY.column_names)
+    )
+
+
+def _at(numbers: Sequence[int], place: Column) -> Column:
+    """The number at a place, of which 1 is the first."""
+    return F.element_at(F.array(*[F.lit(number).cast("bigint") for number in numbers]), place)
+
+
+def _ratio(part: Column, whole: Column) -> Column:
+    return (part.cast("decimal(18,0)") / whole.cast("decimal(18,0)")).cast("decimal(18,12)")
+
+
+def _mean(total: Column, count: Column) -> Column:
+    return (total.cast("decimal(24,12)") / count.cast("decimal(12,0)")).cast("decimal(9,6)")
