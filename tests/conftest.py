@@ -16,7 +16,7 @@ from pyspark.sql import SparkSession, is_remote
 from support.batteries import Battery, record
 from support.canaries import Canaries, Searched
 from support.lakes import Workbench
-from support.worker import submit_arguments
+from support.worker import MANY_RUNS, submit_arguments
 
 _EVERYDAY = "not battery and not platform"
 _FIGURES = pytest.StashKey[list[Battery]]()
@@ -94,7 +94,7 @@ def _say_seconds(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture(scope="session")
 def spark(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
-    os.environ["PYSPARK_SUBMIT_ARGS"] = submit_arguments(tmp_path_factory.mktemp("warehouse"))
+    os.environ["PYSPARK_SUBMIT_ARGS"] = submit_arguments(tmp_path_factory.mktemp("warehouse"), java=MANY_RUNS)
     builder = SparkSession.builder.appName("tests")
     url = request.config.getoption("--connect")
     if url:
