@@ -361,6 +361,7 @@ def test_a_mistake_ends_the_run_in_one_sentence(bench: Workbench, is_path_named:
     [
         ("concat(Order", "a ) is missing"),
         ("concat(Ordr, '-')", "this is no valid SQL for these rows: [UNRESOLVED_COLUMN"),
+        ("concat(Order, current_date)", "current_date is refused: it asks the clock"),
         ("no_such_function(Order)", "no_such_function is refused: it is none of the functions that may stand here"),
         ("array(Order)", "this is no text: write an expression that is: array(Order)"),
         ("to_date(Day)", "this is no text: write an expression that is: to_date(Day)"),

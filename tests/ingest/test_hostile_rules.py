@@ -99,7 +99,7 @@ def test_a_check_that_closes_the_parenthesis_around_it_switches_no_other_rule_of
 )
 def test_what_is_no_expression_of_columns_and_harmless_functions_is_refused_by_name(check: str, word: str) -> None:
     with pytest.raises(ConfigError) as refused:
-        check_expression(check, "f.yml: a rule")
+        check_expression(check, "f.yml: a rule", may_ask_the_clock=True)
     assert str(refused.value).startswith("f.yml: a rule: ")
     assert word in str(refused.value)
 
@@ -119,7 +119,44 @@ def test_what_is_no_expression_of_columns_and_harmless_functions_is_refused_by_n
     ],
 )
 def test_what_rules_are_for_is_allowed(check: str) -> None:
-    check_expression(check, "a rule")
+    check_expression(check, "a rule", may_ask_the_clock=True)
+
+
+@pytest.mark.parametrize(
+    ("expression", "word"),
+    [
+        ("date_format(now(), 'yyyy')", "now"),
+        ("concat(`NOW`(), Day)", "`NOW`"),
+        ("curdate ()", "curdate"),
+        ("current_date", "current_date"),
+        ("`Current_Timestamp`", "`Current_Timestamp`"),
+        ("current_time(3)", "current_time"),
+        ("date_format(localtimestamp, 'HH')", "localtimestamp"),
+        ("unix_timestamp( )", "unix_timestamp"),
+        ("timestamp'Now'", "'Now'"),
+        ('CAST(" today UTC" AS DATE)', '" today UTC"'),
+        ("Day < 'tomorrow' OR Day > r'yesterday'", "'tomorrow'"),
+    ],
+)
+def test_a_value_that_depends_on_the_clock_is_for_rules_and_not_for_descriptions(expression: str, word: str) -> None:
+    check_expression(expression, "a rule", may_ask_the_clock=True)
+    with pytest.raises(ConfigError) as refused:
+        check_expression(expression, "feeds.yml, line 5", may_ask_the_clock=False)
+    assert str(refused.value).startswith(f"feeds.yml, line 5: {word} is refused: it asks the clock")
+
+
+@pytest.mark.parametrize(
+    "expression", ["concat(now, row.current_date)", "unix_timestamp(Day)", "'knows'", "'now or never'"]
+)
+def test_words_that_only_look_like_the_clock_are_allowed(expression: str) -> None:
+    check_expression(expression, "feeds.yml", may_ask_the_clock=False)
+
+
+@pytest.mark.parametrize("name", ["rand", "randn", "uuid", "shuffle", "input_file_name", "monotonically_increasing_id"])
+def test_a_value_that_depends_on_the_run_is_refused_with_the_reason(name: str) -> None:
+    for may_ask_the_clock in (True, False):
+        with pytest.raises(ConfigError, match=f"{name} is refused: it (has another value|depends on how Spark)"):
+            check_expression(f"concat({name}(), '')", "f.yml", may_ask_the_clock=may_ask_the_clock)
 
 
 def test_functions_hidden_from_the_rules_file_do_not_run(bench: Workbench) -> None:
@@ -245,7 +282,7 @@ def test_random_texts_that_are_allowed_mean_the_same_to_spark(spark: SparkSessio
     for _ in range(20_000):
         text = "".join(choose.choices([*words, *quotes, *others], k=choose.randint(1, 9)))
         try:
-            check_expression(text, "random")
+            check_expression(text, "random", may_ask_the_clock=True)
             parsed = parser.parseExpression(f"({text}\n)")
         except (ConfigError, ParseException):
             continue

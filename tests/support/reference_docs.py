@@ -90,7 +90,8 @@ _NAMES = (
 _ABOUT_FUNCTIONS = """\
 These may stand in a rule, as far as the engine has them; others, queries, comments and variables of the session are
 refused. [What a run trusts](../explanation/trust.md#expressions-in-the-configuration) says why. `IN`, `CAST`, `CASE`,
-`INTERVAL` and the rest of the grammar of one expression may stand there too.
+`INTERVAL` and the rest of the grammar of one expression may stand there too. In the expression of a description, those
+of the clock are refused.
 """
 
 

@@ -234,7 +234,7 @@ def _description(path: Path, root: Any, feed: Feed, said: _Feed, encoding: str, 
     for name, source in said.columns.items():
         type_ = next(column.type for column in feed.columns if column.name == name)
         if source.expression:
-            check_expression(source.expression, place_of(path, root, [*keys, name]))
+            check_expression(source.expression, place_of(path, root, [*keys, name]), may_ask_the_clock=False)
         if source.format and type_ != "timestamp":
             raise ConfigError(f"{place_of(path, root, [*keys, name, 'format'])}: {name} is no time.")
         if source.round and not type_.startswith("decimal"):
@@ -265,7 +265,7 @@ def _description(path: Path, root: Any, feed: Feed, said: _Feed, encoding: str, 
 def _sequence_of(said: Any, place: str) -> Sequence | None:
     if isinstance(said, _Sequence):
         if said.expression:
-            check_expression(said.expression, place)
+            check_expression(said.expression, place, may_ask_the_clock=False)
         if said.format and said.type != "time":
             raise ConfigError(f"{place}: format is that of a time.")
         return Sequence(said.type, said.to_source(place))

@@ -107,7 +107,8 @@ def load_rules(path: Path) -> QualityRules:
     for section in QualityRules.model_fields:
         for rule in getattr(rules, section):
             for what, sql in _expressions_of(rule).items():
-                check_expression(sql, f"{path}: {section}: {what[0].lower()}{what[1:]}")
+                place = f"{path}: {section}: {what[0].lower()}{what[1:]}"
+                check_expression(sql, place, may_ask_the_clock=True)
     for rule in rules.structure:
         if rule.criticality == "warn":
             raise ConfigError(f"{path}: structure: {rule.name} cannot warn: such a row has no values to keep.")

@@ -20,8 +20,8 @@ from pyspark.sql.types import DataType
 from common.errors import ConfigError
 from common.spark.sql import quoted
 
-# Spark's functions of one row whose value follows from their arguments alone. Those of the clock stand still while a
-# query runs.
+# Spark's functions of one row whose value follows from their arguments alone, and those of the clock, which stands
+# still while a query runs.
 _SCALAR = """
 abs acos acosh add_months aggregate and array array_append array_compact array_contains array_distinct array_except
 array_insert array_intersect array_join array_max array_min array_position array_prepend array_remove array_repeat
@@ -66,6 +66,10 @@ _WITHOUT_PARENTHESES = """
 current_catalog current_database current_path current_schema current_user grouping__id session_user user
 """
 _OF_THE_SESSION = frozenset(_WITHOUT_PARENTHESES.split())
+# What says when the run is: with parentheses or without, and as a text that is taken for a time.
+_OF_THE_CLOCK = frozenset(["curdate", "current_date", "current_time", "current_timestamp", "localtimestamp", "now"])
+_CLOCK_WITHOUT_PARENTHESES = _OF_THE_CLOCK - {"curdate", "now"}
+_TIME_IN_WORDS = re.compile(r"""[rR]?['"]\s*(now|today|tomorrow|yesterday)(\s+[^\s'"]+)?\s*['"]""", re.IGNORECASE)
 _REASONS = {
     **dict.fromkeys(("reflect", "try_reflect", "java_method"), "calls Java"),
     **dict.fromkeys(
@@ -74,6 +78,10 @@ _REASONS = {
     ),
     **dict.fromkeys(
         ("monotonically_increasing_id", "spark_partition_id"), "depends on how Spark spreads the rows over its tasks"
+    ),
+    **dict.fromkeys(
+        ("input_file_name", "input_file_block_start", "input_file_block_length"),
+        "depends on how Spark reads the files; _file is the name of a row's file in a description",
     ),
     **dict.fromkeys(("raise_error", "assert_true"), "ends the run with what a row holds in its message"),
     **dict.fromkeys(_QUERY | {"from"}, "belongs to a query, and an expression is about one row"),
@@ -119,11 +127,12 @@ class _Token:
 _NOTHING = _Token("", "")
 
 
-def check_expression(sql: str, what: str) -> None:
+def check_expression(sql: str, what: str, *, may_ask_the_clock: bool) -> None:
     """Raise ConfigError, beginning with `what`, unless the text is one expression of columns, literals and `FUNCTIONS`,
-    whatever it is put into. It is only looked at; whether Spark can read it is another question: see `check_types`.
+    whatever it is put into; those of the clock only where it `may_ask_the_clock`. It is only looked at; whether Spark
+    can read it is another question: see `check_types`.
     """
-    refusal = _refusal(sql)
+    refusal = _refusal(sql) or (None if may_ask_the_clock else next(_clocks(_tokens(sql)[0]), None))
     if refusal:
         raise ConfigError(f"{what}: {refusal}")
 
@@ -232,6 +241,20 @@ def _refused_names(tokens: list[_Token]) -> Iterator[str]:
             yield f"{token.text} is refused: it {_REASONS[token.name]}; as a name, it goes into backquotes."
         elif _begins_query(before, token) or (not is_field and _is_of_the_session(token, after)):
             yield f"{token.text} is refused: it {_REASONS[token.name]}."
+
+
+def _clocks(tokens: list[_Token]) -> Iterator[str]:
+    befores, afters = [_NOTHING, *tokens], [*tokens[1:], _NOTHING, _NOTHING]
+    for number, (before, token) in enumerate(zip(befores, tokens, strict=False)):
+        is_called = afters[number].sign == "("
+        is_now = token.name == "unix_timestamp" and is_called and afters[number + 1].sign == ")"
+        is_function = (
+            token.is_name
+            and before.sign != "."
+            and (token.name in _CLOCK_WITHOUT_PARENTHESES or (is_called and token.name in _OF_THE_CLOCK) or is_now)
+        )
+        if is_function or (token.kind == "text" and _TIME_IN_WORDS.fullmatch(token.text)):
+            yield f"{token.text} is refused: it asks the clock, so that a file would not say the same in every run."
 
 
 def _begins_query(before: _Token, token: _Token) -> bool:
