@@ -17,7 +17,7 @@ from common.ingest.batch import Batch, read_feed
 from common.ingest.rejected import rejected_rows
 from common.ingest.rules import QualityRules, load_rules
 from common.lake.lake import Lake
-from common.landing.files import unreadable
+from common.landing.unreadable import unreadable
 from common.run.configuration import load_settings
 from common.run.shared_settings import ReadingSettings, conf_dir
 from support.lakes import CUSTOMERS_HEADER, Workbench

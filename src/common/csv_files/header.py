@@ -5,18 +5,17 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 
 from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
 
 from common.contract import Feed
 from common.csv_files.feed_format import USUAL_DIALECT, USUAL_FORMAT, Dialect, FeedFormat, Source
 from common.errors import DataRefusedError
 from common.landing.archives import not_packed, not_plain, not_utf8_text
-from common.landing.files import InputFile, first_bytes, read_text
+from common.landing.files import InputFile, first_bytes
+from common.landing.first_lines import first_lines
 
 _LONGEST_HEADER = 10_000
 _OTHER_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
@@ -97,15 +96,13 @@ def read_headers(
     """The header of each file, by the file's order; none of one that unpacks to nothing. Raises DataRefusedError
     naming the file and the column.
     """
-    with ThreadPoolExecutor(max_workers=4) as pool:
-        headers = pool.map(lambda file: (file.order, _read_header(spark, file, feed, format_)), files)
-        return {order: header for order, header in headers if header is not None}
+    first = first_lines(spark, files, format_.dialect.header_row)
+    headers = {file.order: _header_of(file, first[file.order], feed, format_) for file in files}
+    return {order: header for order, header in headers.items() if header is not None}
 
 
-def _read_header(spark: SparkSession, file: InputFile, feed: Feed, format_: FeedFormat) -> Header | None:
+def _header_of(file: InputFile, lines: list[bytes], feed: Feed, format_: FeedFormat) -> Header | None:
     row = format_.dialect.header_row
-    first = read_text(spark, [file]).select(F.col("value").cast("binary").alias("line")).head(row)
-    lines = [bytes(found["line"]) for found in first]
     problem = _problem_of(file, lines)
     if not problem and 0 < len(lines) < row:
         found = "1 line" if len(lines) == 1 else f"{len(lines)} lines"

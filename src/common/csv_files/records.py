@@ -23,12 +23,13 @@ from common.csv_files.grammar import Grammar
 from common.csv_files.header import Header, sources_of
 from common.csv_files.sequence import SEQUENCE, with_sequence
 from common.errors import ConfigError
-from common.landing.files import InputFile, read_text
+from common.landing.files import LONGEST_LINE, InputFile, read_text
 from common.spark.driver_rows import local_rows
 from common.spark.failures import SPARK_ERRORS
 from common.spark.projections import computed_once
 
-# A quoted value that spans more lines than this is taken for a quote that was never closed.
+# A quoted value that spans more lines than this, or makes a record with more bytes than a line may have, is taken for a
+# quote that was never closed.
 MAX_LINES_OF_A_RECORD = 1000
 _FLAGS = (
     "file",
@@ -94,8 +95,9 @@ def stitched_lines(lines: DataFrame, headers: Mapping[int, Header], grammar: Gra
         .withColumn("is_inside_quotes", is_inside_quotes)
         .withColumn("first_line", F.max(F.when(~F.col("is_inside_quotes"), F.col("number"))).over(lines_so_far))
         .withColumn("lines", F.count(F.lit(1)).over(of_record))
+        .withColumn("bytes", F.sum(F.octet_length("line")).over(of_record))
     )
-    is_too_long = F.col("lines") > MAX_LINES_OF_A_RECORD
+    is_too_long = (F.col("lines") > MAX_LINES_OF_A_RECORD) | (F.col("bytes") > LONGEST_LINE)
     grouped = (
         numbered.withColumn("first_line", F.when(is_too_long, F.col("number")).otherwise(F.col("first_line")))
         .join(width, on="file", how="inner")

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import bz2
 import glob
-import gzip
 import os
 import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import BinaryIO, cast
 
 from common.errors import ConfigError, DataRefusedError
 from common.landing.archives import not_packed, not_plain, not_utf8_text
-from common.landing.files import first_bytes, unreadable
+from common.landing.files import first_bytes, open_unpacked
+from common.landing.unreadable import unreadable
 from common.words import as_people_count, shown
 
 # Of all files together, so much is looked at; of each of many files at least so many lines, of the first one more.
@@ -87,7 +85,7 @@ def _read_sample(path: str, most_lines: int, most_bytes: int) -> Sample:
             )
         if problem:
             raise DataRefusedError(problem)
-        with _opened(path) as file:
+        with open_unpacked(path) as file:
             content = file.read(most_bytes + 1)
     except (EOFError, zlib.error, OSError) as error:
         raise unreadable(path) from error
@@ -100,12 +98,6 @@ def _read_sample(path: str, most_lines: int, most_bytes: int) -> Sample:
     text, encoding = _decoded(content)
     lines = _LINE_END.split(text.removesuffix("\n").removesuffix("\r")) if text else []
     return Sample(path, tuple(lines[:most_lines]), encoding, is_whole and len(lines) <= most_lines)
-
-
-def _opened(path: str) -> BinaryIO:
-    if path.lower().endswith(".gz"):
-        return cast(BinaryIO, gzip.open(path, "rb"))
-    return cast(BinaryIO, bz2.open(path, "rb")) if path.lower().endswith(".bz2") else open(path, "rb")
 
 
 def _decoded(content: bytes) -> tuple[str, str]:

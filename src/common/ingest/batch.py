@@ -27,8 +27,9 @@ from common.ingest.ledger import RuleCount
 from common.ingest.loaded_files import is_as_last_run_left, listing_to_trust, loaded_files, not_loaded, repeated_files
 from common.ingest.rules import QualityRules, check_rules_run, judged, names_of
 from common.lake.lake import Lake
-from common.landing.files import InputFile, damaged_files_refused
+from common.landing.files import InputFile
 from common.landing.listing import REPEATED, LeftOut, list_files
+from common.landing.unreadable import check_line_lengths, damaged_files_refused
 from common.spark.driver_rows import no_rows
 from common.spark.failures import SPARK_ERRORS
 from common.spark.session import keep, unpersist
@@ -178,14 +179,15 @@ def read_feed(
         files = not_loaded(loaded, listed)
     headers: dict[int, Header] = {}
     if files:
-        with damaged_files_refused():
+        with damaged_files_refused(files):
             headers = read_headers(spark, files, feed, format_)
+        check_line_lengths(files)
         found.leave_out_empty({file.order for file in files} - headers.keys())
         listed, files = found.files, [file for file in files if file.order in headers]
     if not files:
         none = no_batch(spark, feed, rejecting, listed)
         return replace(none, left_out=found.left_out, newest_counts=newest_counts)
-    with damaged_files_refused():
+    with damaged_files_refused(files):
         lines = records.read_lines(spark, files)
         if needs_line_numbers(format_):
             lines = records.with_line_numbers(lines)
@@ -194,15 +196,15 @@ def read_feed(
     forgotten = hashes_of_forgotten(lake)
     rows = checked(lines, headers, feed, rules, format_, forgotten)
     kept = [rows] if keep(rows) else []
-    with damaged_files_refused():
-        try:
+    try:
+        with damaged_files_refused(files):
             blocks = summarize(rows)
-        except SPARK_ERRORS:
-            records.check_expressions(lines, headers, feed, format_)
-            parsed = _parsed(lines, headers, feed, format_, forgotten)
-            if parsed.count():
-                check_rules_run(parsed, row_rules)
-            raise
+    except SPARK_ERRORS:
+        records.check_expressions(lines, headers, feed, format_)
+        parsed = _parsed(lines, headers, feed, format_, forgotten)
+        if parsed.count():
+            check_rules_run(parsed, row_rules)
+        raise
 
     quoted = sorted({block.file for block in blocks if block.has_open_quote})
     if quoted:

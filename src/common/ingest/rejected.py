@@ -20,6 +20,7 @@ from common.ingest.rules import QualityRules, names_of
 from common.lake.lake import Lake
 from common.landing.files import InputFile
 from common.landing.listing import list_files
+from common.landing.unreadable import damaged_files_refused
 from common.spark.driver_rows import local_rows, no_rows
 from common.spark.session import keep
 from common.spark.times import instant_of
@@ -72,7 +73,8 @@ def read_corrections(lake: Lake, path: str | None, *, follow_links: bool = False
     if path is None:
         return no_rows(lake.spark, "rejected_id string, corrected_line string")
     files = list_files(lake.spark, path, follow_links=follow_links).files
-    headers = read_headers(lake.spark, files, CORRECTIONS)
+    with damaged_files_refused(files):
+        headers = read_headers(lake.spark, files, CORRECTIONS)
     files = [file for file in files if file.order in headers]
     if not files:
         raise DataRefusedError(f"{path} holds no line: a file of corrections starts with REJECTED_ID,CORRECTED_LINE.")
@@ -90,7 +92,9 @@ def read_corrections(lake: Lake, path: str | None, *, follow_links: bool = False
             F.bool_and(F.col("known_id").isNotNull()).alias("is_known"),
         )
     )
-    for row in found.where("lines > 1 OR NOT is_clear OR NOT is_known").limit(1).collect():
+    with damaged_files_refused(files):
+        unclear = found.where("lines > 1 OR NOT is_clear OR NOT is_known").limit(1).collect()
+    for row in unclear:
         problem = (
             "is no line of REJECTED_ID,CORRECTED_LINE by the rules of CSV: quote values that hold commas or quotes"
         )

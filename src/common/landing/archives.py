@@ -34,7 +34,7 @@ def not_plain(path: str, first: bytes, *, is_unpacked: bool) -> str | None:
     be text. `is_unpacked`: as Spark reads them, which unpacks a file by the end of its name; otherwise as they lie on
     the disk.
     """
-    packing = _packing_by_name(path) if is_unpacked else ""
+    packing = packing_of(path) if is_unpacked else ""
     inside = "holds" if packing else "is"
     for what, advice in _zip_or_tar(path, first, packing):
         return f"{path} {inside} {what}, no CSV file: {advice}."
@@ -45,7 +45,7 @@ def not_plain(path: str, first: bytes, *, is_unpacked: bool) -> str | None:
         if first.startswith(begin):
             if packing:
                 return f"{path} is compressed twice: unpack it once, and give it a name that ends in {end}."
-            if is_unpacked or _packing_by_name(path) != end:
+            if is_unpacked or packing_of(path) != end:
                 return f"{path} is compressed, which its name does not say: rename it to end in {end}."
     return None
 
@@ -54,7 +54,7 @@ def not_packed(path: str, first: bytes | None) -> str | None:
     """Why Spark cannot unpack a file that begins with these bytes on the disk, as one sentence; None where its name
     does not say that it is packed, or says so rightly, or where the bytes are not known.
     """
-    end = _packing_by_name(path)
+    end = packing_of(path)
     if first is None or not end or first.startswith(_UNPACKED_BY_SPARK[end]):
         return None
     return not_plain(path, first, is_unpacked=False) or (
@@ -70,7 +70,8 @@ def not_utf8_text(path: str, first: bytes) -> str | None:
     return f"{path}, line 1: holds zero bytes, so it is no text file." if b"\x00" in first else None
 
 
-def _packing_by_name(path: str) -> str:
+def packing_of(path: str) -> str:
+    """The end of a name by which Spark unpacks the file; empty where it has none."""
     return next((end for end in _UNPACKED_BY_SPARK if path.lower().endswith(end)), "")
 
 

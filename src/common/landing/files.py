@@ -1,21 +1,29 @@
-"""The files of a feed, their lines as Spark reads text, and why one cannot be read."""
+"""The files of a feed, and their lines as Spark reads text."""
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import BinaryIO, cast
 
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
-from common.errors import ConfigError, DataRefusedError, SalesLakehouseError
-from common.landing.archives import not_packed
-from common.spark.failures import SPARK_ERRORS, damaged_file
+from common.spark.paths import is_on_this_disk
 
+# A line with more bytes refuses the run: memory has to hold a line whole, several times over.
+LONGEST_LINE = 1_000_000
 # So many say what a file is.
 _FIRST_BYTES = 300
+# How the failure of a query begins that met one; the path of the file follows.
+TOO_LONG = "LINE_TOO_LONG in "
+# By the end of a name, what Hadoop unpacks and Python does not.
+ONLY_BY_SPARK = (".zst", ".deflate", ".snappy", ".lz4")
 
 
 @dataclass(frozen=True)
@@ -30,35 +38,15 @@ class InputFile:
     modified_at: datetime
 
 
-@contextmanager
-def damaged_files_refused() -> Iterator[None]:
-    """Turn Spark's failure to read a file to its end (a truncated .gz, say) into an error that says why."""
+def is_here(file: InputFile) -> bool:
+    """Whether this process finds the file on its own disk that Spark has found."""
+    if not file.uri.startswith("file:") or not is_on_this_disk(file.path):
+        return False
     try:
-        yield
-    except SPARK_ERRORS as error:
-        damaged = damaged_file(error)
-        if damaged is None:
-            raise
-        raise unreadable(damaged) from error
-
-
-def unreadable(path: str) -> SalesLakehouseError:
-    """Why a file that Spark cannot read cannot be read; of one on the local disk, as a look at it shows."""
-    if "://" in path:
-        return DataRefusedError(
-            f"{path} cannot be read to its end: it is damaged, not complete or not permitted, or it is not packed "
-            "as its name says, or its name has a colon, which Hadoop cannot read. Deliver it again."
-        )
-    try:
-        first = first_bytes(path)
-    except FileNotFoundError:
-        return DataRefusedError(f"{path} is missing: it was there when the run began. Run again when it is complete.")
-    except PermissionError:
-        return ConfigError(f"{path} cannot be read: no permission. Let the user who runs this read it.")
-    if ":" in path:
-        return DataRefusedError(f"{path} has a colon in its name, which Hadoop cannot read: rename it.")
-    whole = f"{path} cannot be read to its end: it is damaged or not complete. Deliver it again."
-    return DataRefusedError(not_packed(path, first) or whole)
+        found = os.stat(file.path)
+    except OSError:
+        return False
+    return found.st_size == file.size and abs(found.st_mtime - file.modified_at.timestamp()) < 1
 
 
 def first_bytes(path: str) -> bytes | None:
@@ -69,9 +57,21 @@ def first_bytes(path: str) -> bytes | None:
         return file.read(_FIRST_BYTES)
 
 
-def read_text(spark: SparkSession, files: list[InputFile]) -> DataFrame:
-    """The lines of files as Spark reads text: one row per line in `value`."""
-    return spark.read.text([_without_globs(file.path) for file in files])
+def open_unpacked(path: str) -> BinaryIO:
+    """A file on this disk, unpacked as its name says, but for .zst."""
+    if path.lower().endswith(".gz"):
+        return cast(BinaryIO, gzip.open(path, "rb"))
+    return cast(BinaryIO, bz2.open(path, "rb")) if path.lower().endswith(".bz2") else open(path, "rb")
+
+
+def read_text(spark: SparkSession, files: Sequence[InputFile]) -> DataFrame:
+    """The lines of files as Spark reads text: one row per line in `value`. A line that is too long fails the query, for
+    `damaged_files_refused` to say so: Hadoop's own limit would drop it in silence.
+    """
+    text = spark.read.text([_without_globs(file.path) for file in files])
+    said = F.concat(F.lit(TOO_LONG), F.col("_metadata.file_path"))
+    is_too_long = F.octet_length("value") > LONGEST_LINE
+    return text.withColumn("value", F.when(is_too_long, F.raise_error(said).cast("string")).otherwise(F.col("value")))
 
 
 def _without_globs(path: str) -> str:

@@ -28,6 +28,8 @@ _DISK_MESSAGES = (
     "Permission denied",
     "Operation not permitted",
     "Input/output error",
+    "File too large",
+    "Too many open files",
 )
 
 # What Delta raises where another writer came between.
@@ -85,6 +87,11 @@ def refusal_of(error: Exception) -> SalesLakehouseError | None:
 def is_conflict(error: Exception) -> bool:
     """Whether a write failed since someone else wrote the table meanwhile."""
     return any(condition in str(error) for condition in _IS_CONFLICT)
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether Java had no memory left, here or on a machine of a cluster, where Spark's code for that is 52."""
+    return re.search(r"OutOfMemoryError|ExecutorLostFailure.*\b52\b", str(error)) is not None
 
 
 def condition_of(error: Exception) -> str:
