@@ -189,6 +189,34 @@ def test_new_rows_are_known_by_an_id_that_differs_in_what_cannot_be_seen(bench: 
     assert sorted(bench.rejected()) == sorted(["(forgotten)", *kept, "p1,1007"])
 
 
+def test_an_id_that_is_computed_is_known_in_lines_that_cannot_be_parsed(bench: Workbench) -> None:
+    feeds = bench.folder / "feeds.yml"
+    same = "".join(f"    {name}: {name}\n" for name in SALES_HEADER.split(",") if name != "CUSTOMER_ID")
+    customer = "concat(left(_file, 2), '-', try_cast(Kunde AS INT))"
+    feeds.write_text(f'transactions:\n  columns:\n    CUSTOMER_ID: {{expression: "{customer}"}}\n{same}')
+    header = SALES_HEADER.replace("CUSTOMER_ID", "Kunde")
+    theirs = [f"t1,7,p1,x,1.00,{AT}", 't2,"7",p1,1', "t3,007\u00a0"]
+    others = [f"u1,8,p1,x,1.00,{AT}", "u2,8,7,1", "u3", "u4,7x,p1,1", f"7,,7,1,1.00,{AT}", "u5,,7"]
+    bench.sales(f"t0,7,p1,1,1.00,{AT}", *theirs, *others, name="de.csv", header=header)
+    # Another customer has the same number in another shop.
+    also_others = [f"u6,7,p1,x,1.00,{AT}", "u7,7,p1"]
+    bench.sales(f"u0,7,p1,1,1.00,{AT}", *also_others, name="fr.csv", header=header)
+    assert bench.load(f"--feeds={feeds}", "--max-rejected-share=1").exit_code == 0
+
+    planned = forget(bench, "de-7", f"--feeds={feeds}")
+    assert planned.report is not None, planned.error
+    assert planned.report["removed"][REJECTED.name] == len(theirs)
+    assert listed(planned, "removed_uncertain") == places("de.csv", 4, 5)
+    assert forget(bench, "de-7", f"--feeds={feeds}", "--apply").exit_code == 0
+    assert sorted(bench.rejected()) == sorted(others + also_others)
+    assert bench.rows(SALES.name, "TRANSACTION_ID") == [("u0",)]
+
+    bench.sales(*theirs, "u8,9", name="de_2.csv", header=header)
+    loaded = bench.load(f"--feeds={feeds}", "--max-rejected-share=1")
+    assert loaded.reasons() == {"customer_is_not_forgotten": len(theirs), "row_is_well_formed": 3}
+    assert sorted(bench.rejected()) == sorted([*others, *also_others, "u8,9", "(forgotten)"])
+
+
 def test_the_name_of_a_file_that_names_the_person_is_shown_and_the_run_succeeds(bench: Workbench) -> None:
     bench.people("1007,Quillfeather Zoe,30,Mali", "1,Ann Lee,40,Peru", name="Zoë-quillfeather.csv")
     bench.sales(f"t1,1007,p1,1,1.00,{AT}", f"t2,1,p1,1,1.00,{AT}", name="customer 1007 (March).csv")

@@ -26,15 +26,23 @@ def needs_line_numbers(format_: FeedFormat) -> bool:
 
 
 def with_expressions(
-    rows: DataFrame, columns: Mapping[str, Column], sources: Mapping[str, Source], file_names: Mapping[int, str]
+    rows: DataFrame,
+    columns: Mapping[str, Column],
+    sources: Mapping[str, Source],
+    file_names: Mapping[int, str],
+    *,
+    of_broken_lines: bool = False,
 ) -> DataFrame:
-    """Add COMPUTED, a struct with the text of each source's expression, null for a row that is not well formed.
+    """Add COMPUTED, a struct with the text of each source's expression, null for a row that is not well formed; or
+    `of_broken_lines`, and null for the others.
 
     `columns` are those of the file by their names, `file_names` the names of files by their order; `position` has to be
     the line's number where an expression speaks of it. Raises ConfigError naming the place of SQL that is not valid.
     """
     wide = _wide(rows, columns, sources, file_names)
     is_row = F.col(f"{_KEPT}.is_well_formed") & ~F.col(f"{_KEPT}.is_header")
+    if of_broken_lines:
+        is_row = ~F.col(f"{_KEPT}.is_well_formed") & ~F.col(f"{_KEPT}.is_blank")
     computed = []
     for name, source in sources.items():
         text = F.when(is_row, _as_text(wide, source))

@@ -22,7 +22,13 @@ from common.csv_files.header import Header, read_headers
 from common.csv_files.sequence import SEQUENCE
 from common.errors import DataRefusedError
 from common.ingest.block_summary import BlockSummary, fingerprints_of, line_hashes, summarize
-from common.ingest.forgotten import hashes_of_forgotten, is_about
+from common.ingest.forgotten import (
+    CUSTOMER_NAMED,
+    check_customer_named,
+    hashes_of_forgotten,
+    is_about,
+    with_customer_named,
+)
 from common.ingest.ledger import RuleCount
 from common.ingest.loaded_files import is_as_last_run_left, listing_to_trust, loaded_files, not_loaded, repeated_files
 from common.ingest.rules import QualityRules, check_rules_run, judged, names_of
@@ -201,6 +207,8 @@ def read_feed(
             blocks = summarize(rows)
     except SPARK_ERRORS:
         records.check_expressions(lines, headers, feed, format_)
+        if forgotten and format_.columns:
+            check_customer_named(records.parse(lines, headers, feed, format_), headers, format_)
         parsed = _parsed(lines, headers, feed, format_, forgotten)
         if parsed.count():
             check_rules_run(parsed, row_rules)
@@ -260,7 +268,8 @@ def _parsed(
     rows = records.parse(lines, headers, feed, format_)
     if not forgotten:
         return rows.withColumn("is_forgotten", F.lit(False))
-    return rows.withColumn("is_forgotten", is_about(forgotten, headers, format_))
+    rows = with_customer_named(rows, headers, format_)
+    return rows.withColumn("is_forgotten", is_about(forgotten)).drop(CUSTOMER_NAMED)
 
 
 def checked(

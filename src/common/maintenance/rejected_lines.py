@@ -17,7 +17,7 @@ from common.csv_files import records
 from common.csv_files.feed_format import FeedFormat, in_utf8
 from common.csv_files.header import Header, names_in
 from common.ingest.batch import REDACTED
-from common.ingest.forgotten import customer_named, fields, folded
+from common.ingest.forgotten import CUSTOMER_NAMED, fields, folded, with_customer_named
 from common.lake.lake import Lake
 from common.maintenance.person import Person, Trace, line_of
 from common.spark.driver_rows import local_rows
@@ -40,24 +40,28 @@ def lines_about(lake: Lake, person: Person, formats: Mapping[str, FeedFormat]) -
 
 def _lines_of_feed(lake: Lake, feed: Feed, person: Person, format_: FeedFormat) -> Iterator[Trace]:
     is_kept = (F.col("feed") == feed.name) & (F.col("raw_line") != REDACTED)
-    # What tells a row apart, as the two numbers that parsing hands through.
-    block, position = (F.conv(F.substring("rejected_id", start, 15), 16, 10).cast("bigint") for start in (1, 16))
+    # What tells a row apart, as the numbers that parsing hands through. An expression may speak of line and file.
+    block = F.conv(F.substring("rejected_id", 1, 15), 16, 10).cast("bigint")
     stored = lake.read(REJECTED, lake.version(REJECTED)).where(is_kept)
-    stored = stored.withColumns({"block": block, "position": position})
-    texts = dict(enumerate(sorted(row["header"] for row in stored.select("header").distinct().collect())))
-    if not texts:
+    stored = stored.withColumns({"block": block, "position": F.col("line_number")})
+    sources = sorted(map(tuple, stored.select("header", "file").distinct().collect()))
+    if not sources:
         return
-    headers = {order: Header(text, names_in(text), file=order) for order, text in texts.items()}
-    orders = local_rows(lake.spark, [(text, order) for order, text in texts.items()], "header string, order int")
-    lines = stored.join(F.broadcast(orders), on="header", how="inner").select(
+    headers = {
+        order: Header(text, names_in(text), file=order, file_name=file.rpartition("/")[2])
+        for order, (text, file) in enumerate(sources)
+    }
+    in_order = [(*source, order) for order, source in enumerate(sources)]
+    orders = local_rows(lake.spark, in_order, "header string, file string, order int")
+    lines = stored.join(F.broadcast(orders), on=["header", "file"], how="inner").select(
         F.col("order").alias("file"), *_ROW, F.col("raw_line").alias("line")
     )
     rows = records.parse(lines, headers, feed, in_utf8(format_))
-    rows = rows.withColumn("customer", customer_named(headers, format_))
+    rows = with_customer_named(rows, headers, format_).withColumnRenamed(CUSTOMER_NAMED, "customer")
     is_theirs = F.col("customer") == person.customer_id
     why = (
         F.when(is_theirs & F.col("is_well_formed"), "")
-        .when(is_theirs, "cannot be parsed; the id stands where CUSTOMER_ID should be")
+        .when(is_theirs, "cannot be parsed; what stands where CUSTOMER_ID should come from is, or makes, the id")
         .when(
             F.col("is_well_formed") & (folded(F.col("customer")) == person.customer_id),
             "CUSTOMER_ID is the id with quotes, odd spaces or invisible characters",
