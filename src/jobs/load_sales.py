@@ -103,7 +103,8 @@ class LoadSales(LakeRun[LoadSettings]):
         return f"{counted(self.customers.changed_rows + self.sales.changed_rows, 'row')} new or changed"
 
     def plan(self) -> str:
-        plan = plan_run(self.lake, self.sales.changes, self.customers.changes, self._withdrawn_sales())
+        gone = [_withdrawn(decision, table) for decision, table in ((self.sales, SALES), (self.customers, CUSTOMERS))]
+        plan = plan_run(self.lake, self.sales.changes, self.customers.changes, *gone)
         self.report.take_plan(plan)
         return f"{counted(plan.groups, 'group')} in {counted(len(plan.hours), 'hour')}"
 
@@ -127,10 +128,6 @@ class LoadSales(LakeRun[LoadSettings]):
     def merge_sales(self) -> str:
         self._merge(SALES, self.sales)
         return f"{self.sales.changed_rows:,} written in {counted(len(self.sales.hours), 'hour')}"
-
-    def _withdrawn_sales(self) -> DataFrame | None:
-        gone = self.sales.withdrawn
-        return None if gone is None else gone.select(*SALES.column_names)
 
     def _by_table(self) -> Sequence[tuple[Decision, Table]]:
         return (self.customers, CUSTOMERS), (self.sales, SALES)
@@ -164,6 +161,11 @@ class LoadSales(LakeRun[LoadSettings]):
 
     def _check_unchanged(self, batch: Batch) -> None:
         check_unchanged(self.lake.spark, self.settings.paths[batch.feed.name], batch)
+
+
+def _withdrawn(decision: Decision, table: Table) -> DataFrame | None:
+    gone = decision.withdrawn
+    return None if gone is None else gone.select(*table.column_names)
 
 
 JOB = Job("load_sales", __doc__, LoadSettings, LoadSales)

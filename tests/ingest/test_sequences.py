@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from support.batteries import Battery
-from support.lakes import Outcome, Workbench, assert_equals_recompute
+from support.lakes import Outcome, Workbench, assert_did_as_planned, assert_equals_recompute
 from support.sequenced import FEEDS, HEADERS, deliver, expected_rows, random_files
 
 OLD, NEW, TIED, NEWEST = (
@@ -68,6 +68,23 @@ def test_the_newer_row_counts_whenever_it_comes_and_rows_that_tie_are_rejected_t
 
     deliver_one(bench, "newest", *[f"{sale},{NEWEST}" for sale in ALL_ARE_REJECTED])
     assert quantities(bench) == dict.fromkeys(NEWER_COUNTS, 2) | dict.fromkeys(ALL_ARE_REJECTED, 9)
+    assert_equals_recompute(bench)
+
+
+def test_a_dry_run_shows_what_rows_that_tie_would_take_away(bench: Workbench) -> None:
+    bench.people("c1,Ann,30,Mali,1", "c2,Bo,31,Peru,1", header=HEADERS["customers"])
+    deliver_one(bench, "old", f"t1,{OLD}", f"t2,{OLD.replace('c1', 'c2')}")
+    bench.people("c1,Ann,31,Mali,2", "c1,Ann,32,Mali,2", header=HEADERS["customers"])
+    options = [f"--feeds={bench.folder / 'feeds.yml'}", "--max-rejected-share=1"]
+    planned = bench.load(*options, "--dry-run")
+    assert planned.report is not None
+    assert planned.report["removed"] == {"customers": 1}
+    plan = planned.report["plan"]
+    assert plan["first_customers"] == ["c1 (removed)"]
+    assert plan["first_keys"] == ["c1 p1 2025-03-01 09:00 (customer removed)"]
+    done = bench.load(*options)
+    assert_did_as_planned(planned, done)
+    assert bench.rows("customers", "CUSTOMER_ID") == [("c2",)]
     assert_equals_recompute(bench)
 
 

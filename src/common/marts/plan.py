@@ -47,18 +47,29 @@ class Plan:
         return sum(hour.groups for hour in self.hours)
 
 
-def plan_run(lake: Lake, sales: DataFrame, customers: DataFrame, removed: DataFrame | None = None) -> Plan:
-    """What a run would change that merges these rows (as ingest/outcomes.py makes them) and takes `removed` sales away.
+def plan_run(
+    lake: Lake,
+    sales: DataFrame,
+    customers: DataFrame,
+    removed: DataFrame | None = None,
+    removed_customers: DataFrame | None = None,
+) -> Plan:
+    """What a run would change that merges these rows (as ingest/outcomes.py makes them) and takes `removed` sales and
+    customers away.
 
     The reasons: new, late (new, in an hour before the last one that the lake has), corrected, moved to or from another
-    hour, removed, customer changed, and left over by a run that died.
+    hour, removed, customer changed or removed, and left over by a run that died.
     """
     before = lake.read(SALES, lake.version(SALES))
     removed = before.limit(0) if removed is None else removed
+    if removed_customers is None:
+        removed_customers = lake.read(CUSTOMERS, None)
     groups = _groups_of_sales(before, sales, removed, has_lake=lake.version(SALES) is not None)
     aggregate = lake.read(AGGREGATE, lake.version(AGGREGATE))
     of_customers = groups_of_customers(aggregate.select(*AGGREGATE.key), customers)
     groups = groups.union(of_customers.withColumn("reason", F.lit("customer changed")))
+    of_removed = groups_of_customers(aggregate.select(*AGGREGATE.key), removed_customers)
+    groups = groups.union(of_removed.withColumn("reason", F.lit("customer removed")))
 
     left_over = _left_over(lake)
     whole = left_over.reason if isinstance(left_over, Unclear) else None
@@ -75,7 +86,7 @@ def plan_run(lake: Lake, sales: DataFrame, customers: DataFrame, removed: DataFr
     hours = _by_hour(groups)
     plan = Plan(
         tables=[
-            _change_of_customers(lake, customers),
+            _change_of_customers(lake, customers, removed_customers),
             _change_of_sales(lake, sales, removed),
             _whole_change(lake, aggregate, after)
             if whole
@@ -83,7 +94,7 @@ def plan_run(lake: Lake, sales: DataFrame, customers: DataFrame, removed: DataFr
         ],
         hours=hours,
         first_keys=_first_keys(groups),
-        first_customers=_first_customers(customers),
+        first_customers=_first_customers(customers, removed_customers),
         whole=whole,
     )
     unpersist(groups)
@@ -132,10 +143,11 @@ def _sales_after(before: DataFrame, sales: DataFrame, removed: DataFrame) -> Dat
     return kept.union(sales.select(*SALES.column_names))
 
 
-def _change_of_customers(lake: Lake, customers: DataFrame) -> TableChange:
+def _change_of_customers(lake: Lake, customers: DataFrame, removed: DataFrame) -> TableChange:
     counts = _counts(customers)
-    files, size = files_holding(lake, CUSTOMERS, customers.select("CUSTOMER_ID"), F.lit(True))
-    return TableChange(CUSTOMERS.name, counts["inserted"], counts["updated"], 0, files, size)
+    ids = customers.select("CUSTOMER_ID").union(removed.select("CUSTOMER_ID"))
+    files, size = files_holding(lake, CUSTOMERS, ids, F.lit(True))
+    return TableChange(CUSTOMERS.name, counts["inserted"], counts["updated"], removed.count(), files, size)
 
 
 def _change_of_sales(lake: Lake, sales: DataFrame, removed: DataFrame) -> TableChange:
@@ -196,7 +208,8 @@ def _first_keys(groups: DataFrame) -> list[str]:
     ]
 
 
-def _first_customers(customers: DataFrame) -> list[str]:
+def _first_customers(customers: DataFrame, removed: DataFrame) -> list[str]:
     state = F.when(F.col("current_values").isNull(), "new").otherwise("changed").alias("state")
-    first = customers.select("CUSTOMER_ID", state).orderBy("CUSTOMER_ID").limit(_KEYS_NAMED).collect()
+    states = customers.select("CUSTOMER_ID", state).union(removed.select("CUSTOMER_ID", F.lit("removed")))
+    first = states.orderBy("CUSTOMER_ID").limit(_KEYS_NAMED).collect()
     return [f"{row['CUSTOMER_ID']} ({row['state']})" for row in first]
