@@ -251,6 +251,11 @@ def test_numbers_that_can_be_read_in_two_ways_are_left_open(tmp_path: Path, pric
             ],
             "{expression: \"concat(`Order ID`, '-', `Line`)\"}",
         ),
+        # Rows that a load would reject do not vote: too short, too long, without a number, without a time.
+        (
+            [SALES_HEADER, SALES[0], "a1,c1,p1", f"{SALES[0]},x", SALES[0].replace(",2,", ",two,"), "a1,c1,p1,9,4.50,"],
+            None,
+        ),
         # The same row twice is a duplicate, not another line of an order.
         ([SALES_HEADER, SALES[0], SALES[0], SALES[1]], None),
     ],

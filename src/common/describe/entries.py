@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -19,6 +20,8 @@ from common.describe.sniffing import Look
 from common.describe.times import are_instants, date_formats, seconds_function, time_formats, time_of_day_formats
 from common.words import counted
 
+_IN_DIGITS = ("QUANTITY", "PRICE", "TRANSACTION_DATE")
+_HAS_DIGIT = re.compile("[0-9]")
 _WITHOUT_CUSTOMERS = "where no sale has one, write {expression: CAST(NULL AS STRING)} and guests: allow"
 
 
@@ -105,16 +108,17 @@ def id_of_line(columns: Columns) -> Entry:
 
 def repeated_ids(columns: Columns, column: str, beside: str | None = None) -> int:
     """How many ids stand in one file more than once with different content; with the value of a column `beside` them,
-    more than once at all.
+    more than once at all. A row in which a quantity, a price or a time has no digit says nothing: it is no sale.
     """
     look = columns.look
+    in_digits = [look.names.index(name) + 1 for column in _IN_DIGITS if (name := columns.the(column))]
     names = [name for found in columns.found.values() for name in found]
     places = [look.names.index(name) + 1 for name in names]
     key = look.names.index(str(columns.the(column))) + 1
     more = look.names.index(beside) + 1 if beside else None
     contents: defaultdict[tuple[Any, ...], set[Any]] = defaultdict(set)
     for number, row in enumerate(look.rows):
-        if row[key]:
+        if row[key] and all(_HAS_DIGIT.search(row[place] or "") for place in in_digits):
             content = number if more else tuple(row[place] for place in places)
             contents[row[0], row[key], row[more] if more else None].add(content)
     return sum(1 for found in contents.values() if len(found) > 1)

@@ -20,6 +20,8 @@ from common.errors import ConfigError, DataRefusedError
 from common.words import shown
 
 _NOTHING = "(empty)"
+# No value of a file is this, so that those alone are null that a row does not have.
+_NO_VALUE = "\0 none"
 _DELIMITERS = (",", ";", "\t", "|")
 _SAYS_DELIMITER = re.compile(r"\s*\"?sep=(.)\"?\s*", re.IGNORECASE)
 _MOST_TITLE_LINES = 30
@@ -169,7 +171,8 @@ def _with_rows(database: Any, look: Look, samples: Sequence[Sample], folder: Pat
     encodings = [sample.encoding for sample in samples if sample.encoding != "utf-8"]
     dialect = look.dialect
     rows: list[tuple[Any, ...]] = []
-    columns = {f"c{index}": "VARCHAR" for index in range(len(look.names))}
+    # One more than the header has: it is null where a row has no value too many.
+    columns = {f"c{index}": "VARCHAR" for index in range(len(look.names) + 1)}
     for number, sample in enumerate(samples):
         with _written(folder, sample.lines[look.titles + 1 :]) as path:
             if os.path.getsize(path):
@@ -182,18 +185,22 @@ def _with_rows(database: Any, look: Look, samples: Sequence[Sample], folder: Pat
                     auto_detect=False,
                     columns=columns,
                     null_padding=True,
+                    na_values=_NO_VALUE,
                     ignore_errors=True,
                     strict_mode=False,
                     parallel=False,
                 )
-                rows += [(number, *map(_without_spaces, row)) for row in found.fetchall()]
+                rows += [(number, *row) for row in found.fetchall()]
+    # A load rejects rows with fewer or more values than the header, so they say nothing, unless all are like that.
+    well_formed = [row for row in rows if row[-1] is None and None not in row[:-1]]
+    values = [(number, *map(_without_spaces, row)) for number, *row, _ in well_formed or rows]
     return Look(
         samples=tuple(samples),
         dialect=replace(dialect, encoding=next(iter(encodings), "utf-8")),
         header=look.header,
         names=look.names,
         # A line of spaces is no row.
-        rows=tuple(row for row in rows if any(row[1:]) and row[1:] != look.names),
+        rows=tuple(row for row in values if any(row[1:]) and row[1:] != look.names),
     )
 
 
