@@ -42,6 +42,13 @@ if [ "$needs" = python ]; then
     exit
 fi
 
+# Java has each JAR of Spark open, and where it may not, says that Spark is not there. It raises the limit itself up to this.
+most_files=$(ulimit -Hn)
+if [ "$most_files" != unlimited ] && [ "$most_files" -lt 512 ]; then
+    echo "spark-submit.sh: only $most_files files may be open at once, and Spark needs 512: ulimit -n 4096." >&2
+    exit 2
+fi
+
 # shellcheck source=setup.sh
 source "$home/setup.sh" requirements.lock
 export SALES_LAKEHOUSE_CONF_DIR=${SALES_LAKEHOUSE_CONF_DIR:-$home/conf}

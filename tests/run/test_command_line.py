@@ -66,6 +66,15 @@ def test_a_mistake_is_named_before_spark_starts(arguments: list[str], sentence: 
     assert sentence in failed.stderr
 
 
+def test_too_few_open_files_are_said_before_java_fails_for_want_of_them(tmp_path: Path) -> None:
+    for most in (64, 511):
+        command = ["bash", "-c", f"ulimit -n {most}; exec {SCRIPT} --lake=lake --transactions=t"]
+        failed = subprocess.run(command, cwd=tmp_path, env=bare_environment(), capture_output=True, text=True)
+        assert failed.returncode == 2
+        sentence = f"spark-submit.sh: only {most} files may be open at once, and Spark needs 512: ulimit -n 4096.\n"
+        assert failed.stderr == sentence
+
+
 def test_help_and_the_version_are_the_first_things_that_are_asked_for(tmp_path: Path) -> None:
     for arguments in (["--help"], ["help"], ["-h"]):
         asked = submit(*arguments, folder=tmp_path)

@@ -201,6 +201,8 @@ def test_on_one_machine_java_suits_the_work(
     started = Started(host, *arguments)
     java = (started.conf(JAVA) or "").split()
     assert compiler in java
+    # Whatever language and zone the machine has.
+    assert {"-Duser.language=en", "-Duser.country=US", "-Duser.timezone=UTC"} <= set(java)
     assert [option for option in java if option.endswith("GC")] == [collector] * bool(collector)
     assert (started.conf("spark.sql.shuffle.partitions") == "2") is (compiler == QUICK)
     assert any("CompilerDirectivesFile" in option for option in java) is (compiler == WHEN_HOT)

@@ -25,6 +25,8 @@ _COMPILE_WHAT_REPEATS = (
     "-XX:Tier4InvocationThreshold=50000 -XX:Tier4MinInvocationThreshold=6000 "
     "-XX:Tier4CompileThreshold=150000 -XX:Tier4BackEdgeThreshold=400000"
 )
+# Java writes numbers, and turns I into i, as the machine's language has them, unless told which to take.
+_ONE_LANGUAGE = "-Duser.language=en -Duser.country=US -Duser.timezone=UTC"
 _SMALL_WORK = (
     "spark.sql.adaptive.enabled=false",
     "spark.sql.shuffle.partitions=2",
@@ -207,7 +209,7 @@ def settings_for_the_work(options: Options, host: Host, archive: Path | None, *,
         if is_small:
             for setting in _SMALL_WORK:
                 options.add("--conf", setting)
-        java = [_COMPILE_QUICKLY if is_small else _COMPILE_WHAT_REPEATS]
+        java = [_ONE_LANGUAGE, _COMPILE_QUICKLY if is_small else _COMPILE_WHAT_REPEATS]
         # Where a garbage collector is named already, Java refuses a second one.
         named = [host.variable("JAVA_TOOL_OPTIONS"), host.variable("JDK_JAVA_OPTIONS"), target.properties.values]
         if not re.search(r"-XX:\+Use\S*GC", " ".join(named)):
@@ -222,10 +224,10 @@ def settings_for_the_work(options: Options, host: Host, archive: Path | None, *,
             java += _class_archive(options, host, archive)
         options.conf("spark.driver.defaultJavaOptions", " ".join([*java, temporary]).strip())
     elif temporary:
-        options.conf_unless_named("spark.driver.defaultJavaOptions", temporary)
+        options.conf_unless_named("spark.driver.defaultJavaOptions", f"{_ONE_LANGUAGE} {temporary}")
     elif target.file and not target.is_named:
-        options.conf_unless_named("spark.driver.defaultJavaOptions", _COMPILE_QUICKLY)
-        options.conf_unless_named("spark.executor.defaultJavaOptions", _COMPILE_WHAT_REPEATS)
+        options.conf_unless_named("spark.driver.defaultJavaOptions", f"{_ONE_LANGUAGE} {_COMPILE_QUICKLY}")
+        options.conf_unless_named("spark.executor.defaultJavaOptions", f"{_ONE_LANGUAGE} {_COMPILE_WHAT_REPEATS}")
     options.add("--properties-file", target.file)
     for name, value in _DELTA.items():
         options.conf_unless_named(name, value)
