@@ -14,7 +14,7 @@ from common.maintenance.compaction import check_may_maintain
 from common.maintenance.person import Person, Trace, find_person
 from common.maintenance.rejected_lines import lines_about
 from common.maintenance.search import found_in_rejected
-from common.marts.registry import gold_tables, marts
+from common.marts.registry import built_tables, marts
 from common.run.command import run_command
 from common.run.job import Job, LakeRun, Step
 from common.run.settings import ForgetSettings
@@ -33,9 +33,9 @@ class ForgetCustomer(LakeRun[ForgetSettings]):
                 f"--customer-id: {GUEST} stands for all sales without a customer. There is nobody to forget."
             )
         super().begin()
-        self.begin_on_existing(gold_tables())
+        self.begin_on_existing(built_tables())
         if not self.settings.apply:
-            self.report.upgrades += upgrades(self.lake, gold_tables())
+            self.report.upgrades += upgrades(self.lake, built_tables())
 
     def steps(self) -> Iterator[Step]:
         yield Step("Look for the customer", self.look)

@@ -19,7 +19,7 @@ from common.maintenance.compaction import (
     write_checkpoint,
 )
 from common.maintenance.times import may_have_old_times, rewrite_times
-from common.marts.registry import gold_tables
+from common.marts.registry import built_tables
 from common.run.command import run_command
 from common.run.job import Job, LakeRun, Step
 from common.run.settings import MaintainSettings
@@ -33,7 +33,7 @@ class Maintain(LakeRun[MaintainSettings]):
 
     def begin(self) -> None:
         super().begin()
-        self.begin_on_existing(gold_tables())
+        self.begin_on_existing(built_tables())
         if not self.settings.dry_run:
             check_may_maintain(self.lake.spark)
             self.upgrade_tables()
@@ -41,7 +41,7 @@ class Maintain(LakeRun[MaintainSettings]):
     def steps(self) -> Iterator[Step]:
         if not self.settings.dry_run:
             yield Step("Index the ids of the sales", self.index)
-        for table in (*TABLES, *OPTIONAL_TABLES, *gold_tables()):
+        for table in (*TABLES, *OPTIONAL_TABLES, *built_tables()):
             yield Step(f"Maintain {table.name}", partial(self.maintain, table))
         if not self.settings.dry_run:
             yield Step("Record the run", self.record)

@@ -25,10 +25,13 @@ FIRST_DAY = datetime(2025, 1, 2, tzinfo=timezone.utc)
 CUTS = [date(2025, 1, 20), date(2025, 2, 17), date(2025, 3, 17)]
 PEOPLE = [
     CUSTOMERS_HEADER,
-    *(f"c{number:02},Person {number},{20 + number % 3 * 30},{['Mali', 'Peru'][number % 2]}" for number in range(24)),
-    "c24,No Age,,Peru",
-    "c25,No Country,30,",
-    "c26,Nothing Known,,",
+    *(
+        f"c{number:02},Person {number},{20 if number % 7 else 50},{'Mali' if number % 5 else 'Peru'}"
+        for number in range(40)
+    ),
+    "c40,No Age,,Peru",
+    "c41,No Country,30,",
+    "c42,Nothing Known,,",
     "lone,Never Bought,33,Mali",
     "nobody,Never Bought,,",
 ]
@@ -38,10 +41,12 @@ def sold(days: int, seed: int) -> Iterator[str]:
     """Lines of a shop: some products go together, some customers come often; returns, gifts, guests and postage too."""
     choose = random.Random(seed)
     for number in range(days * 6):
-        customer = f"c{min(choose.randint(0, 28), choose.randint(0, 28)):02}"
-        at = FIRST_DAY + timedelta(days=choose.randint(0, days - 1), hours=choose.randint(0, 23))
+        customer = f"c{min(choose.randint(0, 44), choose.randint(0, 44)):02}"
+        day = choose.randint(0, days - 1)
+        # In New York, two o'clock is of the day before.
+        at = FIRST_DAY + timedelta(days=day, hours=2 if day % 3 else 15)
         first = choose.randint(0, 17)
-        for line, product in enumerate({first, first // 2, choose.randint(0, 17), choose.randint(0, 40)}):
+        for line, product in enumerate({first, first // 2, choose.randint(0, 17), choose.randint(0, 30)}):
             quantity, price = choose.choice([(1, "2.00")] * 8 + [(-1, "2.00"), (1, "0.00")])
             who = "guest" if number % 15 == 0 else customer
             name = "POST" if number % 7 == 0 and line == 0 else f"p{product:02}"

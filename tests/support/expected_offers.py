@@ -199,7 +199,7 @@ class Moment:
         for product in leading:
             for other, *_, score in pairs.get(product, ()):
                 if other not in own:
-                    parts[other].append((-recency[product] * score, product))
+                    parts[other].append((-recency[product] * Fraction(score), product))
         going = {other: -sum(part for part, _ in each) for other, each in parts.items()}
         popular = {product: count for product, count in self.popular(mates).items() if product not in own}
         most_with, most_popular = max(going.values(), default=1), max([1, *popular.values()])

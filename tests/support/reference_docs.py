@@ -16,7 +16,7 @@ from pydantic_core import PydanticUndefined
 from common.contract import OPTIONAL_TABLES, TABLES, Relation, Table
 from common.contract.gold import SALES_ENRICHED
 from common.ingest.rules import ESSENTIAL_RULES, QualityRules, Rule, load_rules
-from common.marts.registry import gold_tables
+from common.marts.registry import gold_tables, marts_kept_by
 from common.run.arguments import option_of, shown_as
 from common.run.settings import SETTINGS_BY_JOB
 from common.run.shared_settings import PREFIX
@@ -41,6 +41,12 @@ _ABOUT_GOLD = """\
 `build_gold` makes these. A sale is a row with a `QUANTITY` above 0, a return one with a `QUANTITY` below 0. "The newest
 sale" is the newest of both in the lake, never the clock: the same lake always gives the same answer.
 [The gold layer](../explanation/gold.md) gives the reasons.
+"""
+
+_ABOUT_OFFERS = """\
+`recommend_products` makes these. A purchase is a row with a `QUANTITY` and a `PRICE` above 0 that has a customer; days
+are those of the setting `business_time_zone`. [Recommendations](../explanation/recommendations.md) says what the
+figures mean.
 """
 
 _ABOUT_SETTINGS = """\
@@ -114,6 +120,9 @@ def _tables_page() -> str:
         "## Gold",
         _ABOUT_GOLD,
         *map(_relation, made_by_build_gold),
+        "## Recommendations",
+        _ABOUT_OFFERS,
+        *(_relation(mart.table) for mart in marts_kept_by("recommend_products")),
     )
 
 

@@ -23,14 +23,14 @@ from common.lake.provenance import (
 )
 from common.lake.upgrade import check_format, is_made_anew, upgrades
 from common.marts.mart import Inputs, Mart
-from common.marts.registry import gold_tables, marts
+from common.marts.registry import built_tables, marts
 from common.spark.failures import SPARK_ERRORS, condition_of, damaged_file
 from common.words import counted
 
 
 def checked_tables() -> Sequence[Table]:
     """All tables that a lake may have."""
-    return (*TABLES, *OPTIONAL_TABLES, *gold_tables())
+    return (*TABLES, *OPTIONAL_TABLES, *built_tables())
 
 
 class Audit:
@@ -114,7 +114,7 @@ class Audit:
     def close(self) -> None:
         """Say in the report what the tables were made of, and free what was kept."""
         self._report.sources = self._made_of.get(AGGREGATE.name)
-        for table in gold_tables():
+        for table in built_tables():
             checked = self._checked(table)
             if checked:
                 checked.made_of = self._made_of.get(table.name)

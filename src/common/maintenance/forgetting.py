@@ -16,7 +16,7 @@ from common.maintenance.compaction import vacuum
 from common.maintenance.log_search import found_in_log, found_in_old_files
 from common.maintenance.person import Person, Trace
 from common.maintenance.search import found_in_paths, found_in_rejected, found_in_tables
-from common.marts.registry import gold_tables
+from common.marts.registry import built_tables
 from common.spark.driver_rows import local_rows
 from common.spark.times import hours_in
 
@@ -26,7 +26,7 @@ _SHORTEST_ID = 8
 
 def _about_customers() -> Sequence[Table]:
     """The tables that have, or count, what a customer did."""
-    return (SALES, CUSTOMERS, AGGREGATE, REJECTED, *gold_tables())
+    return (SALES, CUSTOMERS, AGGREGATE, REJECTED, *built_tables())
 
 
 def tables_with_rows(lake: Lake) -> list[Table]:

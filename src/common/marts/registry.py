@@ -76,5 +76,10 @@ def marts_kept_by(job: str) -> Sequence[Mart]:
 
 
 def gold_tables() -> Sequence[Table]:
-    """The tables of the gold layer: all computed ones but the aggregate, which every load keeps."""
+    """The tables of the gold layer."""
+    return [mart.table for mart in marts_kept_by("build_gold")]
+
+
+def built_tables() -> Sequence[Table]:
+    """All computed tables but the aggregate, which every load keeps: each comes with a job of its own."""
     return [mart.table for mart in marts() if mart.table is not AGGREGATE]

@@ -158,7 +158,7 @@ class BuildRun(LakeRun[AnySettings]):
         else:
             self.upgrade_tables()
             self.lake.create(tables)
-        told = {name: str(getattr(self.settings, name)) for mart in self.marts for name in mart.settings}
+        told = {name: getattr(self.settings, name) or "" for mart in self.marts for name in mart.settings}
         self.inputs = self.cleanup.enter_context(pinned_inputs(self.lake, told))
 
     def steps(self) -> Iterator[Step]:

@@ -12,7 +12,7 @@ from common.ingest.changes import Decision
 from common.lake.commit_note import CommitNote
 from common.lake.lake import Lake
 from common.lake.provenance import check_no_commit_is_lost
-from common.marts.registry import gold_tables
+from common.marts.registry import built_tables
 from common.run.report import RunReport, TableVersions
 from common.spark.driver_rows import local_rows
 
@@ -44,7 +44,7 @@ def record_run(
     """
     report.tables = [
         TableVersions(table.name, lake.place(table), before[table.name], lake.version(table))
-        for table in (*_REPORTED, *gold_tables())
+        for table in (*_REPORTED, *built_tables())
         if table.name in before
     ]
     report.finished_at = datetime.now(timezone.utc)

@@ -89,18 +89,18 @@ class GoldSettings(DryRunSettings):
 
 class RecommendSettings(BusinessSettings, DryRunSettings):
     products_left_out: Annotated[
-        Names,
+        Names | None,
         Field(description="PRODUCT_IDs, with commas between, that are no products to offer, such as POST or vouchers"),
         Shown("IDS", "what to do"),
-    ] = ""
+    ] = None
     accuracy_cuts: Annotated[
-        Days,
+        Days | None,
         Field(
             description="days, with commas between, at which to measure what would have been recommended (default: the "
             "last three Mondays of every fourth week that have four complete weeks behind them)"
         ),
         Shown("DAYS", "what to do"),
-    ] = ""
+    ] = None
 
 
 class ForgetSettings(DescribedSettings, ApplySettings):

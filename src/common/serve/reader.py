@@ -138,7 +138,7 @@ def open_lake_in_spark(
     from pyspark.errors import AnalysisException
 
     from common.lake.commits import IS_MISSING
-    from common.marts.registry import gold_tables
+    from common.marts.registry import built_tables
     from common.spark.times import instant_of
 
     try:
@@ -166,7 +166,7 @@ def open_lake_in_spark(
         # Another lake, or the same at another run, may have been opened since: a view is named anew for each query.
         for name, rows in tables.items():
             rows.createOrReplaceTempView(name)
-        for table in gold_tables():
+        for table in built_tables():
             if table.name not in tables:
                 spark.catalog.dropTempView(table.name)
         spark.sql(sales_enriched_sql(SALES.name, CUSTOMERS.name)).createOrReplaceTempView(SALES_ENRICHED.name)
