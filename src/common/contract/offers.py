@@ -11,6 +11,8 @@ NEIGHBOURS = 20
 OFFERS = 10
 # A pair of products is that of so many baskets and customers at least, so that none tells on a person.
 LEAST_BASKETS = 3
+# A basket of more is an order of a shop, or an error: it would tie everything with everything.
+LARGEST_BASKET = 100
 LEAST_CUSTOMERS = 5
 AGAIN, NEW, MIXED = "again", "new", "mixed"
 BUY_AGAIN, BOUGHT_WITH = "buy again", "bought with"
@@ -34,7 +36,7 @@ PRODUCT_PAIRS = Table(
         Column(
             "BASKETS_TOGETHER",
             "bigint",
-            f"Baskets with both, {LEAST_BASKETS} at least; baskets of over 100 products are passed over",
+            f"Baskets with both, {LEAST_BASKETS} at least; baskets of over {LARGEST_BASKET} products are passed over",
         ),
         Column("CUSTOMERS", "bigint", f"Different customers of these baskets, {LEAST_CUSTOMERS} at least"),
         Column("SUPPORT", _SHARE, "Share of all baskets that have both"),

@@ -6,10 +6,10 @@ from pyspark.sql import DataFrame
 
 from common.contract.offers import CUSTOMER_RECOMMENDATIONS, PRODUCT_PAIRS
 from common.marts.mart import Inputs
-from common.offers.accuracy import recommendation_accuracy
+from common.offers.accuracy import cuts, recommendation_accuracy
 from common.offers.pairs import product_pairs
 from common.offers.popularity import popularity
-from common.offers.purchases import SalesByDay, bought_before, now, seen_at
+from common.offers.purchases import SalesByDay, at_each, bought_by, known_at, now
 from common.offers.recommendations import age_band_and_country, groups_of, recommendations
 
 # The settings that say what is a day, and what is a product; and their defaults.
@@ -23,21 +23,18 @@ def pairs_now(inputs: Inputs) -> DataFrame:
 
 def recommendations_now(inputs: Inputs) -> DataFrame:
     """One row per customer, kind and rank."""
-    bought = _bought(inputs)
+    moment = now(_by_day(inputs))
+    bought = known_at(_bought(inputs), [moment])
     groups = groups_of(inputs.customers, bought, *age_band_and_country())
-    people = groups.crossJoin(bought.select("AS_OF").distinct())
+    people = at_each(groups, [moment])
     offers = recommendations(bought, _pairs(inputs), popularity(bought, groups), people)
     return offers.select(*CUSTOMER_RECOMMENDATIONS.column_names)
 
 
 def accuracy_now(inputs: Inputs) -> DataFrame:
     """One row per cut, kind and method."""
-    return recommendation_accuracy(
-        _by_day(inputs),
-        inputs.customers,
-        told=inputs.settings["accuracy_cuts"],
-        left_out=inputs.settings["products_left_out"],
-    )
+    at = cuts(now(_by_day(inputs)), inputs.settings["accuracy_cuts"])
+    return recommendation_accuracy(_bought(inputs), inputs.customers, at)
 
 
 def _by_day(inputs: Inputs) -> DataFrame:
@@ -45,8 +42,9 @@ def _by_day(inputs: Inputs) -> DataFrame:
 
 
 def _bought(inputs: Inputs) -> DataFrame:
-    return bought_before(seen_at(_by_day(inputs), now, inputs.settings["products_left_out"]))
+    return bought_by(_by_day(inputs), inputs.settings["products_left_out"])
 
 
 def _pairs(inputs: Inputs) -> DataFrame:
-    return inputs.once(("pairs", *inputs.settings.items()), lambda: product_pairs(_bought(inputs)))
+    what = ("pairs", *inputs.settings.items())
+    return inputs.once(what, lambda: product_pairs(_bought(inputs), [now(_by_day(inputs))]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from datetime import date, timedelta
 from functools import reduce
 
 from pyspark.sql import Column, DataFrame, Window
@@ -23,14 +24,14 @@ from common.contract.offers import (
 )
 from common.offers.pairs import product_pairs
 from common.offers.popularity import Popularity, best_lacking, popularity, with_popularity
-from common.offers.purchases import Moments, bought_before, seen_at
+from common.offers.purchases import NO_DAY, at_each, known_at
 from common.offers.recommendations import age_band_and_country, groups_of, recommendations
 
 # What is offered is compared with what is bought in so many days.
 AHEAD_DAYS = 28
 _CUTS = 3
 # Cuts are Mondays, every fourth of them counted from this one.
-_FIRST_CUT = "1970-01-05"
+_FIRST_CUT = date(1970, 1, 5)
 # The value of a hit by its rank, 1 / log2(rank + 1), as a whole number; and the sums of the first of them.
 _GAINS = [round(10**12 / math.log2(rank + 1)) for rank in range(1, OFFERS + 1)]
 _BEST_GAINS = [sum(_GAINS[:hits]) for hits in range(1, OFFERS + 1)]
@@ -42,36 +43,29 @@ _OF_OFFER = [*_OF_CUSTOMER, "PRODUCT_ID"]
 _KEY = ["AS_OF", "KIND", "METHOD"]
 
 
-def cuts(told: str) -> Moments:
-    """The days to measure at: those that were told (with commas between), or else the last three of every fourth Monday
-    that have 28 complete days from them on. The newest day is not complete.
+def cuts(now: date, told: str) -> list[date]:
+    """The days to measure at: those that were told (with commas between), or else the last three of every fourth
+    Monday; as far as they have 28 complete days from them on, which the day before `now` is not.
     """
-
-    def days(newest_day: Column) -> Column:
-        if told:
-            chosen = F.array(*[F.lit(day).cast("date") for day in told.split(",")])
-        else:
-            first = F.lit(_FIRST_CUT).cast("date")
-            last = F.floor((F.datediff(newest_day, first) - AHEAD_DAYS) / AHEAD_DAYS).cast("int")
-            chosen = F.transform(
-                F.sequence(last - (_CUTS - 1), last), lambda number: F.date_add(first, number * AHEAD_DAYS)
-            )
-        return F.filter(chosen, lambda day: F.date_add(day, AHEAD_DAYS) <= newest_day)
-
-    return days
+    latest = now - timedelta(days=AHEAD_DAYS + 1)
+    if told:
+        return [cut for cut in map(date.fromisoformat, told.split(",")) if cut <= latest] or [NO_DAY]
+    spans = (latest - _FIRST_CUT).days // AHEAD_DAYS
+    return [_FIRST_CUT + timedelta(days=AHEAD_DAYS * (spans - back)) for back in range(_CUTS)]
 
 
-def recommendation_accuracy(by_day: DataFrame, customers: DataFrame, *, told: str, left_out: str) -> DataFrame:
-    """One row per cut, kind and method: the columns of recommendation_accuracy."""
-    seen = seen_at(by_day, cuts(told), left_out)
-    bought = bought_before(seen)
-    truth = _bought_next(seen, bought)
+def recommendation_accuracy(purchases: DataFrame, customers: DataFrame, at: Sequence[date]) -> DataFrame:
+    """One row per cut, kind and method: the columns of recommendation_accuracy. From purchases, one row per customer,
+    product and day.
+    """
+    bought = known_at(purchases, at)
+    truth = _bought_next(at_each(purchases, at), bought)
     measured = truth.select(*_OF_CUSTOMER).distinct()
     of_people = bought.join(measured, on=_OF_CUSTOMER, how="left_semi")
     groups = groups_of(customers, bought, *age_band_and_country())
     countries = groups_of(customers, bought, F.col("COUNTRY"))
     popular = popularity(bought, groups)
-    ours = recommendations(of_people, product_pairs(bought), popular, measured.join(groups, on="CUSTOMER_ID"))
+    ours = recommendations(of_people, product_pairs(purchases, at), popular, measured.join(groups, on="CUSTOMER_ID"))
     everybody = measured.withColumn("group", F.lit(None).cast("string"))
     offers = [
         _ours_mixed(ours).withColumns({"METHOD": F.lit(OURS), "KIND": F.lit(MIXED)}),
@@ -88,12 +82,12 @@ def recommendation_accuracy(by_day: DataFrame, customers: DataFrame, *, told: st
     return _figures(offered, truth, products)
 
 
-def _bought_next(seen: DataFrame, bought: DataFrame) -> DataFrame:
+def _bought_next(purchases: DataFrame, bought: DataFrame) -> DataFrame:
     """One row per AS_OF, KIND, customer and product: what was bought in the days from then on, of customers and
     products that were known by then.
     """
     ahead = F.col("day").between(F.col("AS_OF"), F.date_add("AS_OF", AHEAD_DAYS - 1))
-    bought_next = seen.where(ahead).select(*_OF_OFFER).distinct()
+    bought_next = purchases.where(ahead).select(*_OF_OFFER).distinct()
     known = bought.select(*_OF_OFFER, F.lit(True).alias("is_held")).distinct()
     truth = (
         bought_next.join(known.select(*_OF_CUSTOMER).distinct(), on=_OF_CUSTOMER, how="left_semi")

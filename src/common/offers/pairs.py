@@ -2,81 +2,103 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import date
+
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from common.contract.offers import LEAST_BASKETS, LEAST_CUSTOMERS, NEIGHBOURS
+from common.contract.offers import LARGEST_BASKET, LEAST_BASKETS, LEAST_CUSTOMERS, NEIGHBOURS
+from common.offers.purchases import at_each
 
-# A basket of more is an order of a shop, or an error: it would tie everything with everything.
-LARGEST_BASKET = 100
 # Baskets that a score is short of: so two products that were together three times in three are not near 1.
 _SHRINK = 10
 _MILLION = 1_000_000
+# Two numbers of products in one: a pair of numbers is counted in a third of the time that two names take.
+_HALF = 1 << 32
 
 
-def product_pairs(bought: DataFrame) -> DataFrame:
-    """One row per `AS_OF`, product and neighbour, the best of each product: the columns of product_pairs."""
-    baskets = _baskets(bought).where(F.size("products") <= LARGEST_BASKET)
-    counts = baskets.select("AS_OF", F.explode("products").alias("PRODUCT_ID")).groupBy("AS_OF", "PRODUCT_ID")
-    of_product = counts.agg(F.count(F.lit(1)).alias("baskets"))
-    in_all = baskets.groupBy("AS_OF").agg(F.count(F.lit(1)).alias("all_baskets"))
-    together = _together(baskets)
-    there_and_back = together.union(
-        together.select("AS_OF", "OTHER_PRODUCT_ID", "PRODUCT_ID", "BASKETS_TOGETHER", "CUSTOMERS")
-    )
-    of_other = of_product.select(
-        "AS_OF", F.col("PRODUCT_ID").alias("OTHER_PRODUCT_ID"), F.col("baskets").alias("other_baskets")
-    )
+def product_pairs(bought: DataFrame, moments: Sequence[date]) -> DataFrame:
+    """One row per AS_OF, product and neighbour, the best of each product: the columns of product_pairs. From purchases,
+    one row per customer, product and day, as far as they were known at each moment.
+    """
+    by_id = Window.orderBy("PRODUCT_ID")
+    numbers = bought.select("PRODUCT_ID").distinct().withColumn("number", F.row_number().over(by_id))
+    baskets = _baskets(bought.join(F.broadcast(numbers), on="PRODUCT_ID", how="inner"))
+    known = at_each(baskets, moments).where(F.col("day") < F.col("AS_OF"))
+    of_product = known.select("AS_OF", F.explode("numbers").alias("number")).groupBy("AS_OF", "number").count()
+    in_all = known.groupBy("AS_OF").agg(F.count(F.lit(1)).alias("all_baskets"))
+    together = _together(baskets, moments)
+    there = together.select("*", F.col("low").alias("number"), F.col("high").alias("other_number"))
+    back = together.select("*", F.col("high").alias("number"), F.col("low").alias("other_number"))
+    this = of_product.join(F.broadcast(numbers), on="number", how="inner").withColumnRenamed("count", "baskets")
+    other = this.select("AS_OF", *[F.col(name).alias(f"other_{name}") for name in ("number", "baskets", "PRODUCT_ID")])
     counted = (
-        there_and_back.join(of_product, on=["AS_OF", "PRODUCT_ID"], how="inner")
-        .join(of_other, on=["AS_OF", "OTHER_PRODUCT_ID"], how="inner")
+        there.union(back)
+        .join(this, on=["AS_OF", "number"], how="inner")
+        .join(other, on=["AS_OF", "other_number"], how="inner")
         .join(F.broadcast(in_all), on="AS_OF", how="inner")
         .withColumn("millionths", _millionths())
     )
-    best_first = Window.partitionBy("AS_OF", "PRODUCT_ID").orderBy(F.desc("millionths"), "OTHER_PRODUCT_ID")
+    best_first = Window.partitionBy("AS_OF", "number").orderBy(F.desc("millionths"), "other_number")
     return (
         counted.withColumn("RANK", F.row_number().over(best_first))
         .where(F.col("RANK") <= NEIGHBOURS)
         .select(
             "AS_OF",
             "PRODUCT_ID",
-            "OTHER_PRODUCT_ID",
+            F.col("other_PRODUCT_ID").alias("OTHER_PRODUCT_ID"),
             "RANK",
             "BASKETS_TOGETHER",
             "CUSTOMERS",
-            _ratio("BASKETS_TOGETHER", "all_baskets", "decimal(9,6)").alias("SUPPORT"),
-            _ratio("BASKETS_TOGETHER", "baskets", "decimal(9,6)").alias("CONFIDENCE"),
+            _ratio("BASKETS_TOGETHER", "all_baskets").alias("SUPPORT"),
+            _ratio("BASKETS_TOGETHER", "baskets").alias("CONFIDENCE"),
             _lift().alias("LIFT"),
             (F.col("millionths").cast("decimal(18,0)") / _MILLION).cast("decimal(9,6)").alias("SCORE"),
         )
     )
 
 
-def passed_over(bought: DataFrame) -> int:
-    """How many baskets are too large to tell what goes with what."""
-    return _baskets(bought).where(F.size("products") > LARGEST_BASKET).count()
-
-
 def _baskets(bought: DataFrame) -> DataFrame:
-    """One row per AS_OF, customer and day: the products in order. All of a customer are in one task from here on."""
-    return (
-        bought.repartition("CUSTOMER_ID")
-        .groupBy("AS_OF", "CUSTOMER_ID", "day")
-        .agg(F.sort_array(F.collect_list("PRODUCT_ID")).alias("products"))
+    """One row per customer and day: the numbers of the products in order. All of a customer are in one task from here
+    on, so that nothing is moved to count pairs by customer.
+    """
+    baskets = bought.repartition("CUSTOMER_ID").groupBy("CUSTOMER_ID", "day")
+    return baskets.agg(F.sort_array(F.collect_list("number")).alias("numbers")).where(
+        F.size("numbers") <= LARGEST_BASKET
     )
 
 
-def _together(baskets: DataFrame) -> DataFrame:
-    """One row per AS_OF and two products, the lower PRODUCT_ID first, that enough baskets and customers have."""
-    first = baskets.select("AS_OF", "CUSTOMER_ID", "products", F.posexplode("products").alias("at", "PRODUCT_ID"))
-    after = F.slice("products", F.col("at") + 2, F.size("products"))
-    both = first.select("AS_OF", "CUSTOMER_ID", "PRODUCT_ID", F.explode(after).alias("OTHER_PRODUCT_ID"))
-    key = ["AS_OF", "PRODUCT_ID", "OTHER_PRODUCT_ID"]
-    by_customer = both.groupBy(*key, "CUSTOMER_ID").agg(F.count(F.lit(1)).alias("baskets"))
+def _together(baskets: DataFrame, moments: Sequence[date]) -> DataFrame:
+    """One row per AS_OF and two products, `low` and `high`, that enough baskets and customers have. All moments are
+    counted in one pass.
+    """
+    first = baskets.select("CUSTOMER_ID", "day", "numbers", F.posexplode("numbers").alias("at", "low"))
+    after = F.slice("numbers", F.col("at") + 2, F.size("numbers"))
+    both = first.select("CUSTOMER_ID", "day", "low", F.explode(after).alias("high"))
+    known = {f"baskets_{at}": F.count_if(F.col("day") < F.lit(moment)) for at, moment in enumerate(moments)}
+    by_customer = both.groupBy((F.col("low") * F.lit(_HALF) + F.col("high")).alias("pair"), "CUSTOMER_ID").agg(
+        *[count.alias(name) for name, count in known.items()]
+    )
+    sums = [F.sum(name).alias(name) for name in known]
+    customers = [F.count_if(F.col(name) > 0).alias(f"customers_of_{name}") for name in known]
+    counts = [
+        F.struct(
+            F.lit(moment).alias("AS_OF"),
+            F.col(name).alias("BASKETS_TOGETHER"),
+            F.col(f"customers_of_{name}").alias("CUSTOMERS"),
+        )
+        for moment, name in zip(moments, known, strict=True)
+    ]
     return (
-        by_customer.groupBy(*key)
-        .agg(F.sum("baskets").alias("BASKETS_TOGETHER"), F.count(F.lit(1)).alias("CUSTOMERS"))
+        by_customer.groupBy("pair")
+        .agg(*sums, *customers)
+        .select("pair", F.inline(F.array(*counts)))
         .where((F.col("BASKETS_TOGETHER") >= LEAST_BASKETS) & (F.col("CUSTOMERS") >= LEAST_CUSTOMERS))
+        .withColumns(
+            {"low": F.floor(F.col("pair") / _HALF).cast("int"), "high": F.pmod("pair", F.lit(_HALF)).cast("int")}
+        )
+        .drop("pair")
     )
 
 
@@ -87,12 +109,9 @@ def _millionths() -> Column:
 
 
 def _lift() -> Column:
-    return (
-        F.col("BASKETS_TOGETHER").cast("decimal(20,0)")
-        * F.col("all_baskets")
-        / (F.col("baskets").cast("decimal(18,0)") * F.col("other_baskets"))
-    ).cast("decimal(18,6)")
+    expected = F.col("baskets").cast("decimal(18,0)") * F.col("other_baskets")
+    return (F.col("BASKETS_TOGETHER").cast("decimal(20,0)") * F.col("all_baskets") / expected).cast("decimal(18,6)")
 
 
-def _ratio(part: str, whole: str, kind: str) -> Column:
-    return (F.col(part).cast("decimal(18,0)") / F.col(whole).cast("decimal(18,0)")).cast(kind)
+def _ratio(part: str, whole: str) -> Column:
+    return (F.col(part).cast("decimal(18,0)") / F.col(whole).cast("decimal(18,0)")).cast("decimal(9,6)")

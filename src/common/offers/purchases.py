@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -16,6 +17,8 @@ _FRESH = 1 << 16
 _MOST_HALVINGS = 30
 # The days in which what is popular now was bought.
 RECENT_DAYS = 28
+# Before any sale.
+NO_DAY = date(1970, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -32,32 +35,30 @@ class SalesByDay:
         return sales.groupBy("CUSTOMER_ID", "PRODUCT_ID", day.alias("day")).agg(F.max(is_bought).alias("is_bought"))
 
 
-# From the newest day of the sales, as a column, to an array of days: the sales before each are looked at.
-Moments = Callable[[Column], Column]
+def now(by_day: DataFrame) -> date:
+    """The moment at which all is known: the day after that of the newest sale, whoever's."""
+    newest: date = by_day.agg(F.coalesce(F.max("day"), F.lit(NO_DAY))).collect()[0][0]
+    return newest + timedelta(days=1)
 
 
-def now(newest_day: Column) -> Column:
-    """All that is known by now: the sales before the day after the newest."""
-    return F.array(F.date_add(newest_day, 1))
-
-
-def seen_at(by_day: DataFrame, moments: Moments, left_out: str) -> DataFrame:
-    """One row per moment `AS_OF`, customer, product and day on which it was bought, be it before that moment or later;
-    without the products of `left_out`, with commas between.
+def bought_by(by_day: DataFrame, left_out: str) -> DataFrame:
+    """One row per customer, product and day on which it was bought, without the products of `left_out`, with commas
+    between.
     """
-    newest_day = by_day.agg(F.max("day").alias("newest_day"))
     is_product = ~F.col("PRODUCT_ID").isin(left_out.split(","))
-    return (
-        by_day.crossJoin(F.broadcast(newest_day))
-        .where(F.col("is_bought") & is_product)
-        .select("CUSTOMER_ID", "PRODUCT_ID", "day", F.explode(moments(F.col("newest_day"))).alias("AS_OF"))
-    )
+    return by_day.where(F.col("is_bought") & is_product).select("CUSTOMER_ID", "PRODUCT_ID", "day")
 
 
-def bought_before(seen: DataFrame) -> DataFrame:
-    """What was bought before each moment; `age` counts days back from the day before it, which has age 0."""
+def known_at(bought: DataFrame, moments: Sequence[date]) -> DataFrame:
+    """What was bought before each of some days, `AS_OF`; `age` counts days back from the day before it, which has 0."""
     age = F.datediff("AS_OF", "day") - 1
-    return seen.where(F.col("day") < F.col("AS_OF")).withColumn("age", age)
+    return at_each(bought, moments).where(F.col("day") < F.col("AS_OF")).withColumn("age", age)
+
+
+def at_each(rows: DataFrame, moments: Sequence[date]) -> DataFrame:
+    """The rows once for each of some days, `AS_OF`."""
+    days = F.array(*[F.lit(moment) for moment in moments]).cast("array<date>")
+    return rows.withColumn("AS_OF", F.explode(days))
 
 
 def weight(half_life: int) -> Column:
