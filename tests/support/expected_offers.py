@@ -195,11 +195,11 @@ class Moment:
     ) -> list[tuple[Any, ...]]:
         recency = {product: sum(_weight(age, 60) for age in ages) for product, ages in own.items()}
         leading = sorted(recency, key=lambda p: (-recency[p], p))[:50]
-        parts: dict[str, list[tuple[Fraction, str]]] = defaultdict(list)
-        for product in leading:
+        parts: dict[str, list[tuple[Fraction, int]]] = defaultdict(list)
+        for place, product in enumerate(leading):
             for other, *_, score in pairs.get(product, ()):
                 if other not in own:
-                    parts[other].append((-recency[product] * Fraction(score), product))
+                    parts[other].append((-recency[product] * Fraction(score), place))
         going = {other: -sum(part for part, _ in each) for other, each in parts.items()}
         popular = {product: count for product, count in self.popular(mates).items() if product not in own}
         most_with, most_popular = max(going.values(), default=1), max([1, *popular.values()])
@@ -211,7 +211,7 @@ class Moment:
             scored.append((order, with_, alike))
         rows = []
         for rank, ((points, *_, product), with_, alike) in enumerate(sorted(scored)[:10], 1):
-            because = min(parts[product])[1] if with_ and 2 * with_ >= alike else None
+            because = leading[min(parts[product])[1]] if parts[product] and 2 * with_ >= alike else None
             is_alike = is_grouped and len(self.recent[product] & mates) >= 5
             otherwise = "popular with people like you" if is_alike else "popular"
             reason = "bought with" if because else otherwise

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from datetime import date
+
 from pyspark.sql import DataFrame
 
 from common.contract.offers import CUSTOMER_RECOMMENDATIONS, PRODUCT_PAIRS
 from common.marts.mart import Inputs
 from common.offers.accuracy import cuts, recommendation_accuracy
+from common.offers.owned import groups_of, owned_by
 from common.offers.pairs import product_pairs
 from common.offers.popularity import popularity
 from common.offers.purchases import SalesByDay, at_each, bought_by, known_at, now
-from common.offers.recommendations import age_band_and_country, groups_of, recommendations
+from common.offers.recommendations import recommendations
 
 # The settings that say what is a day, and what is a product; and their defaults.
 OF_OFFERS = {"business_time_zone": "UTC", "products_left_out": ""}
@@ -18,23 +22,21 @@ OF_OFFERS = {"business_time_zone": "UTC", "products_left_out": ""}
 
 def pairs_now(inputs: Inputs) -> DataFrame:
     """One row per product and one that goes with it."""
-    return _pairs(inputs).select(*PRODUCT_PAIRS.column_names)
+    return _pairs(inputs, [now(_by_day(inputs))]).select(*PRODUCT_PAIRS.column_names)
 
 
 def recommendations_now(inputs: Inputs) -> DataFrame:
     """One row per customer, kind and rank."""
-    moment = now(_by_day(inputs))
-    bought = known_at(_bought(inputs), [moment])
-    groups = groups_of(inputs.customers, bought, *age_band_and_country())
-    people = at_each(groups, [moment])
-    offers = recommendations(bought, _pairs(inputs), popularity(bought, groups), people)
+    at = [now(_by_day(inputs))]
+    people, owned = at_each(groups_of(inputs.customers, _bought(inputs)), at), _owned(inputs, at)
+    offers = recommendations(owned, _pairs(inputs, at), popularity(owned), people)
     return offers.select(*CUSTOMER_RECOMMENDATIONS.column_names)
 
 
 def accuracy_now(inputs: Inputs) -> DataFrame:
     """One row per cut, kind and method."""
     at = cuts(now(_by_day(inputs)), inputs.settings["accuracy_cuts"])
-    return recommendation_accuracy(_bought(inputs), inputs.customers, at)
+    return recommendation_accuracy(_bought(inputs), _owned(inputs, at), _pairs(inputs, at), at)
 
 
 def _by_day(inputs: Inputs) -> DataFrame:
@@ -45,6 +47,16 @@ def _bought(inputs: Inputs) -> DataFrame:
     return bought_by(_by_day(inputs), inputs.settings["products_left_out"])
 
 
-def _pairs(inputs: Inputs) -> DataFrame:
-    what = ("pairs", *inputs.settings.items())
-    return inputs.once(what, lambda: product_pairs(_bought(inputs), [now(_by_day(inputs))]))
+def _pairs(inputs: Inputs, at: Sequence[date]) -> DataFrame:
+    return _once(inputs, "pairs", at, lambda: product_pairs(_bought(inputs), at))
+
+
+def _owned(inputs: Inputs, at: Sequence[date]) -> DataFrame:
+    bought = _bought(inputs)
+    return _once(inputs, "owned", at, lambda: owned_by(known_at(bought, at), groups_of(inputs.customers, bought)))
+
+
+def _once(inputs: Inputs, what: str, at: Sequence[date], compute: Callable[[], DataFrame]) -> DataFrame:
+    """What is computed of some days by the settings: once, since several tables read it, or one several times."""
+    settings = tuple(inputs.settings[name] for name in OF_OFFERS)
+    return inputs.once((what, *settings, *at), compute)

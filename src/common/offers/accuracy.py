@@ -22,10 +22,9 @@ from common.contract.offers import (
     POPULAR_IN_COUNTRY,
     RECOMMENDATION_ACCURACY,
 )
-from common.offers.pairs import product_pairs
 from common.offers.popularity import Popularity, best_lacking, popularity, with_popularity
-from common.offers.purchases import NO_DAY, at_each, known_at
-from common.offers.recommendations import age_band_and_country, groups_of, recommendations
+from common.offers.purchases import NO_DAY, at_each
+from common.offers.recommendations import recommendations
 
 # What is offered is compared with what is bought in so many days.
 AHEAD_DAYS = 28
@@ -54,45 +53,44 @@ def cuts(now: date, told: str) -> list[date]:
     return [_FIRST_CUT + timedelta(days=AHEAD_DAYS * (spans - back)) for back in range(_CUTS)]
 
 
-def recommendation_accuracy(purchases: DataFrame, customers: DataFrame, at: Sequence[date]) -> DataFrame:
+def recommendation_accuracy(purchases: DataFrame, owned: DataFrame, pairs: DataFrame, at: Sequence[date]) -> DataFrame:
     """One row per cut, kind and method: the columns of recommendation_accuracy. From purchases, one row per customer,
-    product and day.
+    product and day, and what was owned and went together at each cut.
     """
-    bought = known_at(purchases, at)
-    truth = _bought_next(at_each(purchases, at), bought)
+    truth = _bought_next(at_each(purchases, at), owned)
     measured = truth.select(*_OF_CUSTOMER).distinct()
-    of_people = bought.join(measured, on=_OF_CUSTOMER, how="left_semi")
-    groups = groups_of(customers, bought, *age_band_and_country())
-    countries = groups_of(customers, bought, F.col("COUNTRY"))
-    popular = popularity(bought, groups)
-    ours = recommendations(of_people, product_pairs(purchases, at), popular, measured.join(groups, on="CUSTOMER_ID"))
-    everybody = measured.withColumn("group", F.lit(None).cast("string"))
+    theirs = owned.join(measured, on=_OF_CUSTOMER, how="left_semi")
+    people = theirs.select(*_OF_CUSTOMER, "group", "country").distinct()
+    by_country = {"group": F.col("country")}
+    popular, in_country = popularity(owned), popularity(owned.withColumns(by_country))
+    ours = recommendations(theirs, pairs, popular, people)
+    nobody = {"group": F.lit(None).cast("string")}
     offers = [
         _ours_mixed(ours).withColumns({"METHOD": F.lit(OURS), "KIND": F.lit(MIXED)}),
         ours.where(F.col("KIND") == NEW).withColumn("METHOD", F.lit(OURS)),
-        *_popular(popular, everybody, of_people, MOST_POPULAR),
-        *_popular(
-            popularity(bought, countries), measured.join(countries, on="CUSTOMER_ID"), of_people, POPULAR_IN_COUNTRY
-        ),
-        _own_frequency(popular, everybody, of_people),
+        *_popular(popular, people.withColumns(nobody), theirs.withColumns(nobody), MOST_POPULAR),
+        *_popular(in_country, people.withColumns(by_country), theirs.withColumns(by_country), POPULAR_IN_COUNTRY),
+        _own_frequency(popular, people.withColumns(nobody), theirs),
     ]
     columns = [*_OF_OFFER, "KIND", "METHOD", "RANK"]
     offered = reduce(DataFrame.union, [each.select(*columns) for each in offers])
-    products = bought.groupBy("AS_OF").agg(F.countDistinct("PRODUCT_ID").alias("products"))
+    products = popular.overall.groupBy("AS_OF").agg(F.count(F.lit(1)).alias("products"))
     return _figures(offered, truth, products)
 
 
-def _bought_next(purchases: DataFrame, bought: DataFrame) -> DataFrame:
+def _bought_next(purchases: DataFrame, owned: DataFrame) -> DataFrame:
     """One row per AS_OF, KIND, customer and product: what was bought in the days from then on, of customers and
     products that were known by then.
     """
     ahead = F.col("day").between(F.col("AS_OF"), F.date_add("AS_OF", AHEAD_DAYS - 1))
-    bought_next = purchases.where(ahead).select(*_OF_OFFER).distinct()
-    known = bought.select(*_OF_OFFER, F.lit(True).alias("is_held")).distinct()
+    held = owned.select(*_OF_OFFER, F.lit(True).alias("is_held"))
     truth = (
-        bought_next.join(known.select(*_OF_CUSTOMER).distinct(), on=_OF_CUSTOMER, how="left_semi")
-        .join(known.select("AS_OF", "PRODUCT_ID").distinct(), on=["AS_OF", "PRODUCT_ID"], how="left_semi")
-        .join(known, on=_OF_OFFER, how="left")
+        purchases.where(ahead)
+        .select(*_OF_OFFER)
+        .distinct()
+        .join(held.select(*_OF_CUSTOMER).distinct(), on=_OF_CUSTOMER, how="left_semi")
+        .join(held.select("AS_OF", "PRODUCT_ID").distinct(), on=["AS_OF", "PRODUCT_ID"], how="left_semi")
+        .join(held, on=_OF_OFFER, how="left")
     )
     kinds = F.when(F.col("is_held"), F.array(F.lit(MIXED))).otherwise(F.array(F.lit(MIXED), F.lit(NEW)))
     return truth.select(*_OF_OFFER, F.explode(kinds).alias("KIND"))
@@ -104,27 +102,28 @@ def _ours_mixed(ours: DataFrame) -> DataFrame:
     return ours.withColumn("RANK", F.row_number().over(again_first)).where(F.col("RANK") <= OFFERS)
 
 
-def _popular(popular: Popularity, people: DataFrame, own: DataFrame, method: str) -> list[DataFrame]:
+def _popular(popular: Popularity, people: DataFrame, owned: DataFrame, method: str) -> list[DataFrame]:
     """Offers of what is popular, of both kinds: whether it was bought or not, and what was not."""
-    lacking = {MIXED: own.limit(0), NEW: own}
     offers = []
-    for kind, without in lacking.items():
-        best = best_lacking(popular.lists, people, without, OFFERS)
-        scored = with_popularity(popular, best.join(people, on=_OF_CUSTOMER)).where(F.col("popular") > 0)
+    for kind, without in ((MIXED, owned.limit(0)), (NEW, owned)):
+        best = best_lacking(popular.lists, people, without, OFFERS).distinct()
+        scored = with_popularity(popular, best).where(F.col("popular") > 0)
         offers.append(_ranked(scored, "popular").withColumns({"METHOD": F.lit(method), "KIND": F.lit(kind)}))
     return offers
 
 
-def _own_frequency(popular: Popularity, people: DataFrame, own: DataFrame) -> DataFrame:
+def _own_frequency(popular: Popularity, people: DataFrame, owned: DataFrame) -> DataFrame:
     """Offers of what the customer bought on the most days; the most popular has half a day added, others less."""
-    days = own.groupBy(*_OF_OFFER).agg(F.count(F.lit(1)).alias("days"))
-    best = best_lacking(popular.lists, people, own.limit(0), OFFERS).join(days, on=_OF_OFFER, how="left_anti")
-    candidates = days.unionByName(best.withColumn("days", F.lit(0).cast("bigint")))
-    most = popular.overall.groupBy("AS_OF").agg(F.max("buyers").alias("most_buyers"))
+    best = best_lacking(popular.lists, people, owned.limit(0), OFFERS)
+    days = owned.select(*_OF_OFFER, "days").union(best.select(*_OF_OFFER, F.lit(0).cast("bigint")))
+    buyers = popular.overall.select("AS_OF", "PRODUCT_ID", "buyers")
+    most = buyers.groupBy("AS_OF").agg(F.greatest(F.max("buyers"), F.lit(1)).alias("most_buyers"))
     scored = (
-        candidates.join(popular.overall.select("AS_OF", "PRODUCT_ID", "buyers"), on=["AS_OF", "PRODUCT_ID"])
-        .join(F.broadcast(most), on="AS_OF")
-        .withColumn("points", 2 * F.col("days") * F.greatest("most_buyers", F.lit(1)) + F.col("buyers"))
+        days.groupBy(*_OF_OFFER)
+        .agg(F.max("days").alias("days"))
+        .join(buyers, on=["AS_OF", "PRODUCT_ID"], how="inner")
+        .join(F.broadcast(most), on="AS_OF", how="inner")
+        .withColumn("points", 2 * F.col("days") * F.col("most_buyers") + F.col("buyers"))
         .where(F.col("points") > 0)
     )
     return _ranked(scored, "points").withColumns({"METHOD": F.lit(OWN_FREQUENCY), "KIND": F.lit(MIXED)})
