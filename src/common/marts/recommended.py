@@ -11,7 +11,7 @@ from common.contract.offers import CUSTOMER_RECOMMENDATIONS, PRODUCT_PAIRS
 from common.marts.mart import Inputs
 from common.offers.accuracy import cuts, recommendation_accuracy
 from common.offers.owned import groups_of, owned_by
-from common.offers.pairs import product_pairs
+from common.offers.pairs import baskets_passed_over, product_pairs
 from common.offers.popularity import popularity
 from common.offers.purchases import SalesByDay, at_each, bought_by, known_at, now
 from common.offers.recommendations import recommendations
@@ -37,6 +37,11 @@ def accuracy_now(inputs: Inputs) -> DataFrame:
     """One row per cut, kind and method."""
     at = cuts(now(_by_day(inputs)), inputs.settings["accuracy_cuts"])
     return recommendation_accuracy(_bought(inputs), _owned(inputs, at), _pairs(inputs, at), at)
+
+
+def large_baskets(inputs: Inputs) -> int:
+    """How many baskets are passed over, since they are too large."""
+    return baskets_passed_over(_bought(inputs))
 
 
 def _by_day(inputs: Inputs) -> DataFrame:

@@ -59,6 +59,12 @@ def product_pairs(bought: DataFrame, moments: Sequence[date]) -> DataFrame:
     )
 
 
+def baskets_passed_over(bought: DataFrame) -> int:
+    """How many baskets have so many products that they do not tell what goes with what."""
+    sizes = bought.groupBy("CUSTOMER_ID", "day").agg(F.count(F.lit(1)).alias("products"))
+    return sizes.where(F.col("products") > LARGEST_BASKET).count()
+
+
 def _baskets(bought: DataFrame) -> DataFrame:
     """One row per customer and day: the numbers of the products in order. All of a customer are in one task from here
     on, so that nothing is moved to count pairs by customer.

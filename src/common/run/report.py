@@ -11,6 +11,7 @@ from rich.table import Table as RichTable
 
 from common.contract import AGGREGATE, Table
 from common.contract.formats import FORMAT, formats_after
+from common.contract.offers import LARGEST_BASKET
 from common.ingest.changes import Decision
 from common.ingest.ledger import FeedLedger, RuleCount
 from common.ingest.out_of_order import ReplacedByOlder
@@ -82,6 +83,7 @@ class RunReport:
     left_uncertain: list[Trace] = field(default_factory=list)
     recomputed_whole: str | None = None
     gold_recomputed_whole: dict[str, str] = field(default_factory=dict)
+    baskets_passed_over: int | None = None
     views_defined: list[str] = field(default_factory=list)
     upgrades: list[Upgrade] = field(default_factory=list)
     plan: Plan | None = None
@@ -232,6 +234,9 @@ def _closing_lines(report: RunReport) -> Iterator[str]:
         yield f"The aggregate {'would be' if report.dry_run else 'was'} recomputed whole: {report.recomputed_whole}."
     for table_name, reason in report.gold_recomputed_whole.items():
         yield f"{table_name} {'would be' if report.dry_run else 'was'} recomputed whole: {reason}."
+    if report.baskets_passed_over:
+        baskets = counted(report.baskets_passed_over, "basket")
+        yield f"Passed over: {baskets} of over {LARGEST_BASKET} products, which do not tell what goes with what."
     hours = report.hours_touched
     if hours:
         span = f"{hours[0]:%Y-%m-%d %H:00} to {hours[-1]:%Y-%m-%d %H:00} UTC"

@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
@@ -54,7 +54,7 @@ class Run:
 
     @property
     def has_gold(self) -> bool:
-        """Whether the gold tables are as this run left sales and customers: no other run records them."""
+        """Whether computed tables are as this run left sales and customers: no other run records them."""
         return not self.versions.keys() <= _OF_EVERY_LOAD
 
 
@@ -79,7 +79,7 @@ class LakeAtRun(Generic[Answer_co]):
 def open_lake(
     folder: str, run_id: str | None = None, storage_options: Mapping[str, str] | None = None
 ) -> LakeAtRun[duckdb.DuckDBPyRelation]:
-    """Open a lake without Spark. `run_id` names a run, else it is the newest one that left gold tables, if any did.
+    """Open a lake without Spark. `run_id` names a run, else it is the newest one that left computed tables, if any did.
 
     `storage_options` are those of delta-rs, for a lake on an object store. Times are shown in UTC. Raises
     RunNotFoundError, and NewerFormatError for a lake that a newer version of the code has made.
@@ -195,7 +195,7 @@ def _names_in(run: Run) -> list[str]:
 def _no_table(name: str, run: Run) -> TableNotFoundError:
     there = f"There is no table {name}. There are {', '.join(_names_in(run))}."
     return TableNotFoundError(
-        there if run.has_gold else f"{there} Run build_gold, which makes the others, and open again."
+        there if run.has_gold else f"{there} Run build_gold or recommend_products, which make others, and open again."
     )
 
 
@@ -214,7 +214,20 @@ def _runs(rows: Sequence[Mapping[str, Any]]) -> list[Run]:
         )
         for row in rows
     ]
-    return sorted((run for run in runs if run.versions), key=lambda run: run.finished_at)
+    return _with_tables_beside(sorted((run for run in runs if run.versions), key=lambda run: run.finished_at))
+
+
+def _with_tables_beside(runs: Sequence[Run]) -> list[Run]:
+    """The runs, each that left computed tables with those that another job had made of the same sales and customers."""
+    beside: dict[tuple[int | None, int | None], dict[str, int]] = {}
+    found = []
+    for run in runs:
+        if run.has_gold:
+            made = beside.setdefault((run.versions.get(SALES.name), run.versions.get(CUSTOMERS.name)), {})
+            made |= {name: version for name, version in run.versions.items() if name not in _OF_EVERY_LOAD}
+            run = replace(run, versions={**run.versions, **made})
+        found.append(run)
+    return found
 
 
 def _chosen(runs: Sequence[Run], run_id: str | None, place: str) -> Run:
