@@ -14,9 +14,9 @@ from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
 from common.contract.offers import CUSTOMER_RECOMMENDATIONS, PRODUCT_PAIRS, RECOMMENDATION_ACCURACY
-from jobs import load_sales, recommend_products
+from jobs import forget_customer, load_sales, recommend_products, verify_aggregate
 from support.expected_offers import FIGURES, Moment, newest_day, purchases
-from support.lakes import CUSTOMERS_HEADER, SALES_HEADER, Outcome, Workbench, arrow
+from support.lakes import CUSTOMERS_HEADER, SALES_HEADER, Outcome, Workbench, arrow, assert_did_as_planned
 
 TABLES = [table.name for table in (PRODUCT_PAIRS, CUSTOMER_RECOMMENDATIONS, RECOMMENDATION_ACCURACY)]
 ZONE, LEFT_OUT = "America/New_York", "POST,voucher"
@@ -124,3 +124,40 @@ def assert_offers_are_right(bench: Workbench, cuts: list[date], zone: str = ZONE
 
 def test_offers_are_what_plain_python_computes(bench: Workbench) -> None:
     assert_offers_are_right(bench, CUTS)
+
+
+def test_a_run_writes_what_differs_and_later_sales_leave_the_cuts_alone(bench: Workbench) -> None:
+    versions = offer_versions(bench)
+    again = recommend(bench)
+    assert again.report is not None
+    assert again.report["changed_nothing"]
+    assert offer_versions(bench) == versions
+
+    bench.sales("late1,c02,p01,1,2.00,2025-04-22 15:00:00", "late2,c02,p02,1,2.00,2025-04-22 15:00:00")
+    bench.must_load(f"--feeds={bench.folder}/feeds.yml")
+    planned = recommend(bench, "--dry-run")
+    assert offer_versions(bench) == versions
+    done = recommend(bench)
+    assert_did_as_planned(planned, done)
+    assert done.report is not None
+    assert done.report["gold_recomputed_whole"] == {}
+    assert done.report["baskets_passed_over"] == 1
+    assert [change["table"] for change in done.report["written"]] == TABLES[:2]
+    assert_offers_are_right(bench, CUTS)
+    assert bench.run(verify_aggregate, f"--lake={bench.lake}").exit_code == 0
+
+
+def test_a_forgotten_customer_is_in_no_offer_and_the_settings_stay_those_of_the_tables(bench: Workbench) -> None:
+    forgotten = bench.run(forget_customer, f"--lake={bench.lake}", "--customer-id=c02", "--apply")
+    assert forgotten.report is not None, forgotten.error
+    assert forgotten.report["removed"][CUSTOMER_RECOMMENDATIONS.name] == 20
+    assert set(TABLES) <= {change["table"] for change in forgotten.report["written"]}
+    assert "c02" not in {row[0] for row in bench.rows(CUSTOMER_RECOMMENDATIONS.name, "CUSTOMER_ID")}
+    assert_offers_are_right(bench, CUTS)
+
+    elsewhere = recommend(bench, f"--accuracy-cuts={CUTS[1]}", zone="Asia/Tokyo")
+    assert elsewhere.report is not None
+    reasons = elsewhere.report["gold_recomputed_whole"]
+    assert reasons[PRODUCT_PAIRS.name] == "it was computed with another business_time_zone"
+    assert reasons[RECOMMENDATION_ACCURACY.name].endswith("another business_time_zone and accuracy_cuts")
+    assert_offers_are_right(bench, [CUTS[1]], zone="Asia/Tokyo")

@@ -6,14 +6,17 @@ from collections.abc import Callable, Sequence
 from datetime import date
 
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
+from common.contract import SALES
 from common.contract.offers import CUSTOMER_RECOMMENDATIONS, PRODUCT_PAIRS
-from common.marts.mart import Inputs
-from common.offers.accuracy import cuts, recommendation_accuracy
+from common.lake.provenance import Sources, Unclear, why_not_incremental
+from common.marts.mart import Inputs, Mart, Pending, compare_all
+from common.offers.accuracy import cuts, end_of, recommendation_accuracy
 from common.offers.owned import groups_of, owned_by
 from common.offers.pairs import baskets_passed_over, product_pairs
 from common.offers.popularity import popularity
-from common.offers.purchases import SalesByDay, at_each, bought_by, known_at, now
+from common.offers.purchases import SalesByDay, at_each, bought_by, day_of_sale, known_at, now
 from common.offers.recommendations import recommendations
 
 # The settings that say what is a day, and what is a product; and their defaults.
@@ -37,6 +40,26 @@ def accuracy_now(inputs: Inputs) -> DataFrame:
     """One row per cut, kind and method."""
     at = cuts(now(_by_day(inputs)), inputs.settings["accuracy_cuts"])
     return recommendation_accuracy(_bought(inputs), _owned(inputs, at), _pairs(inputs, at), at)
+
+
+def compare_touched_cuts(mart: Mart, inputs: Inputs, recorded: Sources) -> Pending | Unclear:
+    """Nothing, where the cuts are those that the table has, and no customer and no sale of the days that they look at
+    has changed since; else what `compare_all` finds.
+    """
+    is_of_later_sales = (
+        recorded.customers_version == inputs.sources.customers_version
+        and recorded.sales_version < inputs.sources.sales_version
+        and why_not_incremental(inputs.lake, recorded, inputs.sources) is None
+    )
+    if is_of_later_sales:
+        held = inputs.lake.read(mart.table, inputs.lake.version(mart.table))
+        at = cuts(now(_by_day(inputs)), inputs.settings["accuracy_cuts"])
+        is_looked_at = day_of_sale(inputs.settings["business_time_zone"]) < F.lit(end_of(at))
+        changes = inputs.lake.changes(SALES, recorded.sales_version, inputs.sources.sales_version)
+        has_the_cuts = {row["CUT"] for row in held.select("CUT").distinct().collect()} == {*at}
+        if has_the_cuts and changes.where(is_looked_at).isEmpty():
+            return Pending(held.limit(0), groups=0)
+    return compare_all(mart, inputs, recorded)
 
 
 def large_baskets(inputs: Inputs) -> int:

@@ -15,7 +15,13 @@ from common.marts.aggregate_refresh import touched_groups
 from common.marts.gold import customer_segments, customer_summary, product_performance, purchases, sales_hourly
 from common.marts.hourly_totals import HourlyTotals, totals_of_aggregate, totals_of_sales
 from common.marts.mart import Mart, compare_all, compare_touched_hours
-from common.marts.recommended import OF_OFFERS, accuracy_now, pairs_now, recommendations_now
+from common.marts.recommended import (
+    OF_OFFERS,
+    accuracy_now,
+    compare_touched_cuts,
+    pairs_now,
+    recommendations_now,
+)
 
 MARTS = (
     Mart(
@@ -59,7 +65,7 @@ MARTS = (
     Mart(
         table=RECOMMENDATION_ACCURACY,
         rows=accuracy_now,
-        pending=compare_all,
+        pending=compare_touched_cuts,
         settings=OF_OFFERS | {"accuracy_cuts": ""},
     ),
 )

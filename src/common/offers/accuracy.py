@@ -53,6 +53,11 @@ def cuts(now: date, told: str) -> list[date]:
     return [_FIRST_CUT + timedelta(days=AHEAD_DAYS * (spans - back)) for back in range(_CUTS)]
 
 
+def end_of(at: Sequence[date]) -> date:
+    """The first day that none of the cuts looks at."""
+    return max(at) + timedelta(days=AHEAD_DAYS)
+
+
 def recommendation_accuracy(purchases: DataFrame, owned: DataFrame, pairs: DataFrame, at: Sequence[date]) -> DataFrame:
     """One row per cut, kind and method: the columns of recommendation_accuracy. From purchases, one row per customer,
     product and day, and what was owned and went together at each cut.

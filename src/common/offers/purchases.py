@@ -31,8 +31,13 @@ class SalesByDay:
 
     def __call__(self, sales: DataFrame) -> DataFrame:
         is_bought = (F.col("QUANTITY") > 0) & (F.col("PRICE") > 0) & (F.col("CUSTOMER_ID") != GUEST)
-        day = F.to_date(F.from_utc_timestamp("TRANSACTION_DATE", self.zone))
-        return sales.groupBy("CUSTOMER_ID", "PRODUCT_ID", day.alias("day")).agg(F.max(is_bought).alias("is_bought"))
+        key = ("CUSTOMER_ID", "PRODUCT_ID", day_of_sale(self.zone).alias("day"))
+        return sales.groupBy(*key).agg(F.max(is_bought).alias("is_bought"))
+
+
+def day_of_sale(zone: str) -> Column:
+    """The day of a sale in a time zone. The session keeps UTC."""
+    return F.to_date(F.from_utc_timestamp("TRANSACTION_DATE", zone))
 
 
 def now(by_day: DataFrame) -> date:
