@@ -89,6 +89,10 @@ class Inputs:
             keep(self._shared[what])
         return self._shared[what]
 
+    def kept(self, rows: DataFrame) -> DataFrame:
+        """The rows, kept until all tables are computed: a plan that reads them ends there."""
+        return self.once(rows, lambda: rows)
+
     def unpersist(self) -> None:
         for rows in self._shared.values():
             unpersist(rows)

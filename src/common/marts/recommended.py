@@ -32,14 +32,15 @@ def recommendations_now(inputs: Inputs) -> DataFrame:
     """One row per customer, kind and rank."""
     at = [now(_by_day(inputs))]
     people, owned = at_each(groups_of(inputs.customers, _bought(inputs)), at), _owned(inputs, at)
-    offers = recommendations(owned, _pairs(inputs, at), popularity(owned), people)
+    popular = popularity(owned, inputs.kept)
+    offers = recommendations(owned, _pairs(inputs, at), popular, people, inputs.kept)
     return offers.select(*CUSTOMER_RECOMMENDATIONS.column_names)
 
 
 def accuracy_now(inputs: Inputs) -> DataFrame:
     """One row per cut, kind and method."""
     at = cuts(now(_by_day(inputs)), inputs.settings["accuracy_cuts"])
-    return recommendation_accuracy(_bought(inputs), _owned(inputs, at), _pairs(inputs, at), at)
+    return recommendation_accuracy(_bought(inputs), _owned(inputs, at), _pairs(inputs, at), at, inputs.kept)
 
 
 def compare_touched_cuts(mart: Mart, inputs: Inputs, recorded: Sources) -> Pending | Unclear:

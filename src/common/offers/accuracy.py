@@ -22,8 +22,8 @@ from common.contract.offers import (
     POPULAR_IN_COUNTRY,
     RECOMMENDATION_ACCURACY,
 )
-from common.offers.popularity import Popularity, best_lacking, popularity, with_popularity
-from common.offers.purchases import NO_DAY, at_each
+from common.offers.popularity import Popularity, best_lacking, best_of, popularity, with_popularity
+from common.offers.purchases import NO_DAY, Keeps, at_each
 from common.offers.recommendations import recommendations
 
 # What is offered is compared with what is bought in so many days.
@@ -58,17 +58,19 @@ def end_of(at: Sequence[date]) -> date:
     return max(at) + timedelta(days=AHEAD_DAYS)
 
 
-def recommendation_accuracy(purchases: DataFrame, owned: DataFrame, pairs: DataFrame, at: Sequence[date]) -> DataFrame:
+def recommendation_accuracy(
+    purchases: DataFrame, owned: DataFrame, pairs: DataFrame, at: Sequence[date], kept: Keeps
+) -> DataFrame:
     """One row per cut, kind and method: the columns of recommendation_accuracy. From purchases, one row per customer,
     product and day, and what was owned and went together at each cut.
     """
-    truth = _bought_next(at_each(purchases, at), owned)
+    truth = kept(_bought_next(at_each(purchases, at), owned))
     measured = truth.select(*_OF_CUSTOMER).distinct()
-    theirs = owned.join(measured, on=_OF_CUSTOMER, how="left_semi")
-    people = theirs.select(*_OF_CUSTOMER, "group", "country").distinct()
+    theirs = kept(owned.join(measured, on=_OF_CUSTOMER, how="left_semi"))
+    people = kept(theirs.select(*_OF_CUSTOMER, "group", "country").distinct())
     by_country = {"group": F.col("country")}
-    popular, in_country = popularity(owned), popularity(owned.withColumns(by_country))
-    ours = recommendations(theirs, pairs, popular, people)
+    popular, in_country = popularity(owned, kept), popularity(owned.withColumns(by_country), kept)
+    ours = kept(recommendations(theirs, pairs, popular, people, kept))
     nobody = {"group": F.lit(None).cast("string")}
     offers = [
         _ours_mixed(ours).withColumns({"METHOD": F.lit(OURS), "KIND": F.lit(MIXED)}),
@@ -78,7 +80,7 @@ def recommendation_accuracy(purchases: DataFrame, owned: DataFrame, pairs: DataF
         _own_frequency(popular, people.withColumns(nobody), theirs),
     ]
     columns = [*_OF_OFFER, "KIND", "METHOD", "RANK"]
-    offered = reduce(DataFrame.union, [each.select(*columns) for each in offers])
+    offered = kept(reduce(DataFrame.union, [each.select(*columns) for each in offers]))
     products = popular.overall.groupBy("AS_OF").agg(F.count(F.lit(1)).alias("products"))
     return _figures(offered, truth, products)
 
@@ -109,17 +111,21 @@ def _ours_mixed(ours: DataFrame) -> DataFrame:
 
 def _popular(popular: Popularity, people: DataFrame, owned: DataFrame, method: str) -> list[DataFrame]:
     """Offers of what is popular, of both kinds: whether it was bought or not, and what was not."""
-    offers = []
-    for kind, without in ((MIXED, owned.limit(0)), (NEW, owned)):
-        best = best_lacking(popular.lists, people, without, OFFERS).distinct()
-        scored = with_popularity(popular, best).where(F.col("popular") > 0)
-        offers.append(_ranked(scored, "popular").withColumns({"METHOD": F.lit(method), "KIND": F.lit(kind)}))
-    return offers
+    best = {
+        MIXED: best_of(popular.lists, people, OFFERS),
+        NEW: best_lacking(popular.lists, people, owned, OFFERS),
+    }
+    return [
+        _ranked(with_popularity(popular, rows).where(F.col("popular") > 0), "popular").withColumns(
+            {"METHOD": F.lit(method), "KIND": F.lit(kind)}
+        )
+        for kind, rows in best.items()
+    ]
 
 
 def _own_frequency(popular: Popularity, people: DataFrame, owned: DataFrame) -> DataFrame:
     """Offers of what the customer bought on the most days; the most popular has half a day added, others less."""
-    best = best_lacking(popular.lists, people, owned.limit(0), OFFERS)
+    best = best_of(popular.lists, people, OFFERS)
     days = owned.select(*_OF_OFFER, "days").union(best.select(*_OF_OFFER, F.lit(0).cast("bigint")))
     buyers = popular.overall.select("AS_OF", "PRODUCT_ID", "buyers")
     most = buyers.groupBy("AS_OF").agg(F.greatest(F.max("buyers"), F.lit(1)).alias("most_buyers"))

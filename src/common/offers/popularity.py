@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from common.offers.purchases import is_recent
+from common.offers.purchases import Keeps, is_recent
 
 # As if so many more customers of a group had bought as everybody does: what a few bought is no fashion.
 _SHRINK = 50
@@ -30,21 +30,21 @@ class Popularity:
     lists: DataFrame
 
 
-def popularity(owned: DataFrame) -> Popularity:
+def popularity(owned: DataFrame, kept: Keeps) -> Popularity:
     """From what every customer owns, with the `group` to look at."""
     by_product = owned.groupBy("AS_OF", "PRODUCT_ID").agg(
         F.count_if(is_recent()).alias("buyers"), F.count(F.lit(1)).alias("ever")
     )
     customers = owned.groupBy("AS_OF").agg(F.countDistinct("CUSTOMER_ID").alias("customers"))
-    overall = by_product.join(F.broadcast(customers), on="AS_OF", how="inner")
+    overall = kept(by_product.join(F.broadcast(customers), on="AS_OF", how="inner"))
     recent = owned.where(is_recent()).groupBy("AS_OF", "group", "PRODUCT_ID")
-    in_group = recent.agg(F.count(F.lit(1)).alias("group_buyers"))
+    in_group = kept(recent.agg(F.count(F.lit(1)).alias("group_buyers")))
     of_group = in_group.join(overall, on=["AS_OF", "PRODUCT_ID"], how="inner")
     of_all = overall.withColumns({"group": F.lit(_EVERYBODY), "group_buyers": F.lit(0).cast("bigint")})
     columns = [F.col("AS_OF"), F.col("group").alias("list"), F.col("PRODUCT_ID"), F.col("ever"), _popular()]
     place = F.row_number().over(Window.partitionBy("AS_OF", "list").orderBy(*most_popular_first()))
     lists = of_group.select(*columns).union(of_all.select(*columns))
-    return Popularity(overall, in_group, lists.select("AS_OF", "list", "PRODUCT_ID", place.alias("place")))
+    return Popularity(overall, in_group, kept(lists.select("AS_OF", "list", "PRODUCT_ID", place.alias("place"))))
 
 
 def most_popular_first() -> list[Column]:
@@ -62,11 +62,20 @@ def with_popularity(popular: Popularity, offers: DataFrame) -> DataFrame:
     )
 
 
+def best_of(lists: DataFrame, people: DataFrame, most: int) -> DataFrame:
+    """One row per AS_OF, customer of `people` and product: the `most` best of the list of its group, and of that of
+    everybody.
+    """
+    best = lists.where(F.col("place") <= most).drop("place")
+    wanted = people.select(*_OF_CUSTOMER, _both_lists())
+    return wanted.join(best, on=["AS_OF", "list"], how="inner").select(*_OF_CUSTOMER, "PRODUCT_ID").distinct()
+
+
 def best_lacking(lists: DataFrame, people: DataFrame, owned: DataFrame, most: int) -> DataFrame:
     """One row per AS_OF, customer of `people` and product: the `most` best that the customer does not own, of the list
     of its group and of that of everybody. It looks at places in lists alone: no customer meets every product.
     """
-    both = F.explode(F.array("group", F.lit(_EVERYBODY))).alias("list")
+    both = _both_lists()
     places = owned.select(*_OF_CUSTOMER, "PRODUCT_ID", both).join(
         lists, on=["AS_OF", "list", "PRODUCT_ID"], how="inner"
     )
@@ -79,7 +88,12 @@ def best_lacking(lists: DataFrame, people: DataFrame, owned: DataFrame, most: in
         taken.select(*_OF_CUSTOMER, "list", F.explode(free).alias("place"))
         .join(lists, on=["AS_OF", "list", "place"], how="inner")
         .select(*_OF_CUSTOMER, "PRODUCT_ID")
+        .distinct()
     )
+
+
+def _both_lists() -> Column:
+    return F.explode(F.array("group", F.lit(_EVERYBODY))).alias("list")
 
 
 def _popular() -> Column:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -19,6 +19,10 @@ _MOST_HALVINGS = 30
 RECENT_DAYS = 28
 # Before any sale.
 NO_DAY = date(1970, 1, 1)
+
+
+# Has Spark keep rows that are read several times: where each reader computed them, its plan would grow with all theirs.
+Keeps = Callable[[DataFrame], DataFrame]
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from common.contract.offers import (
 )
 from common.offers.owned import AGAIN_HALF_LIFE, NO_GROUP
 from common.offers.popularity import Popularity, best_lacking, most_popular_first, with_popularity
-from common.offers.purchases import fresh
+from common.offers.purchases import Keeps, fresh
 
 # Of a customer, so many products lead to others. A place among them is kept in as many bits as it takes.
 _LEADING = 50
@@ -29,12 +29,14 @@ _MILLION = 1_000_000
 _OF_CUSTOMER = ["AS_OF", "CUSTOMER_ID"]
 
 
-def recommendations(owned: DataFrame, pairs: DataFrame, popular: Popularity, people: DataFrame) -> DataFrame:
+def recommendations(
+    owned: DataFrame, pairs: DataFrame, popular: Popularity, people: DataFrame, kept: Keeps
+) -> DataFrame:
     """One row per AS_OF, customer of `people`, kind and rank: the columns of customer_recommendations.
 
     `people` has one row per AS_OF and customer, with `group`; `owned` are the products of these.
     """
-    return _again(owned, popular).union(_new(owned, pairs, popular, people))
+    return _again(owned, popular).union(_new(owned, pairs, popular, people, kept))
 
 
 def _again(owned: DataFrame, popular: Popularity) -> DataFrame:
@@ -58,9 +60,9 @@ def _again(owned: DataFrame, popular: Popularity) -> DataFrame:
     )
 
 
-def _new(owned: DataFrame, pairs: DataFrame, popular: Popularity, people: DataFrame) -> DataFrame:
+def _new(owned: DataFrame, pairs: DataFrame, popular: Popularity, people: DataFrame, kept: Keeps) -> DataFrame:
     """What the customer never bought: what goes with what was, and what is popular, as shares of the best of each."""
-    leading = _leading(owned)
+    leading = kept(_leading(owned))
     candidates = _candidates(owned, _going_with(leading, pairs), best_lacking(popular.lists, people, owned, OFFERS))
     of_customer = Window.partitionBy(*_OF_CUSTOMER)
     largest = {f"largest_{name}": F.max(name).over(of_customer) for name in ("going_with", "popular")}
