@@ -13,6 +13,8 @@ import polars as pl
 
 FIRST_HOUR = np.datetime64("2024-01-01T00:00:00", "us")
 PRODUCTS = 100
+# Of sales in baskets.
+_BASKET, _RANGE = 8, 5_000
 _ROWS_AT_ONCE = 1_000_000
 _COUNTRIES = ("Brazil", "Germany", "Japan", '"Korea, Republic of"', "Norway", "South Africa")
 
@@ -49,6 +51,31 @@ def write_sales(path: Path, rows: int, customers: int, hours: int, seed: int, *,
                     "TRANSACTION_DATE": times,
                 }
             ).write_csv(file, include_header=False, float_precision=2, datetime_format="%Y-%m-%d %H:%M:%S%.6f")
+    return path
+
+
+def write_baskets(path: Path, rows: int, customers: int, days: int, seed: int) -> Path:
+    """A file of `rows` sales in baskets of eight products, most of which lie near each other among 5,000, each basket
+    at noon of one of `days` days.
+    """
+    random = np.random.default_rng(seed)
+    baskets = rows // _BASKET
+    buyers = np.repeat(random.integers(0, customers, baskets), _BASKET)
+    noons = FIRST_HOUR + (np.repeat(random.integers(0, days, baskets), _BASKET) * 24 + 12).astype("timedelta64[h]")
+    middles = np.repeat((_RANGE * random.power(0.5, baskets)).astype(int), _BASKET)
+    products = (middles + random.geometric(0.1, baskets * _BASKET)) % _RANGE
+    order = np.argsort(noons, kind="stable")
+    ids = pl.Series([_customer_id(number) for number in range(customers)], dtype=pl.Utf8)
+    pl.DataFrame(
+        {
+            "TRANSACTION_ID": pl.Series(_uuids(random, len(order))),
+            "CUSTOMER_ID": ids.gather(buyers[order]),
+            "PRODUCT_ID": products[order],
+            "QUANTITY": random.integers(1, 11, len(order)),
+            "PRICE": random.integers(500, 50_001, len(order)) / 100,
+            "TRANSACTION_DATE": noons[order],
+        }
+    ).write_csv(path, float_precision=2, datetime_format="%Y-%m-%d %H:%M:%S%.6f")
     return path
 
 

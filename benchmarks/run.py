@@ -10,6 +10,7 @@ hourly      one more hour of sales, some of them late, into a lake of few hours 
 cold_start  a run with nothing new, and an hourly run, beside a session that does nothing
 customers   one customer changed, and one in a hundred, in a lake of many hours
 described   full_load without a description of the feeds, and with one that says what is so anyway
+offers      recommend_products on a year of sales in baskets, of a tenth of the customers and of all
 checkouts   this checkout and another one, which is set up: a full load, and an hourly run into a lake of few hours
 """
 
@@ -42,6 +43,7 @@ ROWS = {
     "little_heap": 48_000_000,
     "workers": 20_000_000,
     "described": 2_000_000,
+    "offers": 4_000_000,
 }
 ROWS_OF_AN_HOUR = 12_000
 # The way that the others are compared with, and more tables.
@@ -150,6 +152,21 @@ def customers(bench: Bench) -> Measurement:
             bench.ours(share, folder / "lake", history, data.arrived(changed, 100 + 2 * number + (count > 1)))
         bench.other("recompute", folder / "others", history, people)
     return "recompute", [_files_rewritten(bench)]
+
+
+def offers(bench: Bench) -> Measurement:
+    """A driver whose memory does not grow with the customers: what grows is on local disk."""
+    options = bench.options
+    names = []
+    for part in (10, 1):
+        folder, customers, rows = bench.folder / str(part), options.customers // part, options.rows // part
+        folder.mkdir()
+        people = data.arrived(data.write_customers(folder / "customer.csv", customers, options.seed), 1)
+        sales = data.arrived(data.write_baskets(folder / "sales.csv", rows, customers, 365, options.seed), 2)
+        bench.ours(f"load of {customers:,} customers", folder / "lake", sales, people)
+        names.append(f"{customers:,} customers, {rows:,} sales")
+        bench.ours(names[-1], folder / "lake", sales, people, job="recommend_products")
+    return names[0], [bench.profile(names[-1])]
 
 
 def described(bench: Bench) -> Measurement:
@@ -276,7 +293,18 @@ def record(bench: Bench, scenario: str, command: str, baseline: str, tables: str
 
 SCENARIOS: dict[str, Callable[[Bench], Measurement]] = {
     scenario.__name__: scenario
-    for scenario in (full_load, large_load, little_heap, workers, hourly, cold_start, customers, described, checkouts)
+    for scenario in (
+        full_load,
+        large_load,
+        little_heap,
+        workers,
+        hourly,
+        cold_start,
+        customers,
+        described,
+        offers,
+        checkouts,
+    )
 }
 
 
