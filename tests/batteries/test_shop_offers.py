@@ -32,7 +32,7 @@ pytestmark = pytest.mark.skipif(not DAYS, reason="the real files are not beside 
 
 
 @pytest.mark.battery
-def test_recommendations(tmp_path: Path, battery: Battery) -> None:
+def test_shop_offers(tmp_path: Path, battery: Battery) -> None:
     """The lake as it stood at each cut, one load after another; then its own table of accuracy, at the same cuts."""
     cuts = CUTS[: battery.rounds(len(CUTS))]
     shop = Shop(tmp_path)
