@@ -99,12 +99,16 @@ class Moment:
         last = next((last for last in (17, 24, 34, 44, 54, 64) if age is not None and age <= last), 999)
         return None if age is None else f"up to {last}", country
 
-    def popular(self, mates: set[str] | None = None) -> dict[str, int]:
-        """How popular each product is, with everybody or with `mates` among them."""
+    def popular(self, mates: set[str] | None = None, least: int = 1) -> dict[str, int]:
+        """How popular each product is, with everybody or with `mates` among them, if `least` of these bought it."""
         if mates is None:
             return {product: len(buyers) for product, buyers in self.recent.items()}
         everybody = len(self.owned)
-        return {product: len(buyers & mates) * everybody + 50 * len(buyers) for product, buyers in self.recent.items()}
+        alike = {product: len(buyers & mates) for product, buyers in self.recent.items()}
+        return {
+            product: (alike[product] if alike[product] >= least else 0) * everybody + 50 * len(buyers)
+            for product, buyers in self.recent.items()
+        }
 
     @cached_property
     def by_country(self) -> dict[str | None, dict[str, int]]:
@@ -201,7 +205,7 @@ class Moment:
                 if other not in own:
                     parts[other].append((-recency[product] * Fraction(score), place))
         going = {other: -sum(part for part, _ in each) for other, each in parts.items()}
-        popular = {product: count for product, count in self.popular(mates).items() if product not in own}
+        popular = {product: count for product, count in self.popular(mates, least=5).items() if product not in own}
         most_with, most_popular = max(going.values(), default=1), max([1, *popular.values()])
         scored = []
         for product, liked in popular.items():

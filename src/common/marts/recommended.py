@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from common.contract import SALES
-from common.contract.offers import CUSTOMER_RECOMMENDATIONS, PRODUCT_PAIRS
+from common.contract.offers import CUSTOMER_RECOMMENDATIONS, LEAST_CUSTOMERS, PRODUCT_PAIRS
 from common.lake.provenance import Sources, Unclear, why_not_incremental
 from common.marts.mart import Inputs, Mart, Pending, compare_all
 from common.offers.accuracy import cuts, end_of, recommendation_accuracy
@@ -32,7 +32,7 @@ def recommendations_now(inputs: Inputs) -> DataFrame:
     """One row per customer, kind and rank."""
     at = [now(_by_day(inputs))]
     people, owned = at_each(groups_of(inputs.customers, _bought(inputs)), at), _owned(inputs, at)
-    popular = popularity(owned, inputs.kept)
+    popular = popularity(owned, inputs.kept, least=LEAST_CUSTOMERS)
     offers = recommendations(owned, _pairs(inputs, at), popular, people, inputs.kept)
     return offers.select(*CUSTOMER_RECOMMENDATIONS.column_names)
 

@@ -69,7 +69,8 @@ def recommendation_accuracy(
     theirs = kept(owned.join(measured, on=_OF_CUSTOMER, how="left_semi"))
     people = kept(theirs.select(*_OF_CUSTOMER, "group", "country").distinct())
     by_country = {"group": F.col("country")}
-    popular, in_country = popularity(owned, kept), popularity(owned.withColumns(by_country), kept)
+    popular = popularity(owned, kept, least=LEAST_CUSTOMERS)
+    in_country = popularity(owned.withColumns(by_country), kept, least=1)
     ours = kept(recommendations(theirs, pairs, popular, people, kept))
     nobody = {"group": F.lit(None).cast("string")}
     offers = [

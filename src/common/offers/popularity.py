@@ -21,8 +21,8 @@ class Popularity:
     """`overall`: one row per AS_OF and product that was ever bought, with its `buyers` in the last 28 days, those
     `ever`, and all `customers`.
 
-    `in_group`: one row per AS_OF, group and product that somebody in it bought in those days, with these customers
-    (`group_buyers`). `lists`: the products of both by `place`, the best first, one row per AS_OF, `list` and product.
+    `in_group`: one row per AS_OF, group and product that enough of its customers bought in those days, with their
+    number (`group_buyers`). `lists`: the products of both by `place`, the best first, one row per AS_OF, `list` and product.
     """
 
     overall: DataFrame
@@ -30,15 +30,18 @@ class Popularity:
     lists: DataFrame
 
 
-def popularity(owned: DataFrame, kept: Keeps) -> Popularity:
-    """From what every customer owns, with the `group` to look at."""
+def popularity(owned: DataFrame, kept: Keeps, *, least: int) -> Popularity:
+    """From what every customer owns, with the `group` to look at. What fewer than `least` customers of a group bought
+    counts for nothing in it.
+    """
     by_product = owned.groupBy("AS_OF", "PRODUCT_ID").agg(
         F.count_if(is_recent()).alias("buyers"), F.count(F.lit(1)).alias("ever")
     )
     customers = owned.groupBy("AS_OF").agg(F.countDistinct("CUSTOMER_ID").alias("customers"))
     overall = kept(by_product.join(F.broadcast(customers), on="AS_OF", how="inner"))
     recent = owned.where(is_recent()).groupBy("AS_OF", "group", "PRODUCT_ID")
-    in_group = kept(recent.agg(F.count(F.lit(1)).alias("group_buyers")))
+    in_group = recent.agg(F.count(F.lit(1)).alias("group_buyers"))
+    in_group = kept(in_group.where(F.col("group_buyers") >= least))
     of_group = in_group.join(overall, on=["AS_OF", "PRODUCT_ID"], how="inner")
     of_all = overall.withColumns({"group": F.lit(_EVERYBODY), "group_buyers": F.lit(0).cast("bigint")})
     columns = [F.col("AS_OF"), F.col("group").alias("list"), F.col("PRODUCT_ID"), F.col("ever"), _popular()]

@@ -12,7 +12,6 @@ from common.contract.offers import (
     AGAIN,
     BOUGHT_WITH,
     BUY_AGAIN,
-    LEAST_CUSTOMERS,
     NEW,
     OFFERS,
     POPULAR,
@@ -75,7 +74,7 @@ def _new(owned: DataFrame, pairs: DataFrame, popular: Popularity, people: DataFr
     scored = with_popularity(popular, candidates).withColumns(largest).withColumns(shares).withColumn("points", points)
     best = _best(scored, *most_popular_first())
     is_with = (F.col("going_with") > 0) & (2 * F.col("going_with_share") >= F.col("popular_share"))
-    is_alike = (F.col("group") != NO_GROUP) & (F.col("group_buyers") >= LEAST_CUSTOMERS)
+    is_alike = (F.col("group") != NO_GROUP) & F.col("group_buyers").isNotNull()
     reason = F.when(is_with, BOUGHT_WITH).when(is_alike, POPULAR_WITH_PEOPLE_LIKE_YOU).otherwise(POPULAR)
     place = F.when(is_with, (_PLACES - 1 - F.pmod("because", F.lit(_PLACES))).cast("int")).alias("place")
     because = leading.select(*_OF_CUSTOMER, "place", F.col("PRODUCT_ID").alias("BECAUSE_PRODUCT_ID"))
