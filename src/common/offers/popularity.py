@@ -22,7 +22,8 @@ class Popularity:
     `ever`, and all `customers`.
 
     `in_group`: one row per AS_OF, group and product that enough of its customers bought in those days, with their
-    number (`group_buyers`). `lists`: the products of both by `place`, the best first, one row per AS_OF, `list` and product.
+    number (`group_buyers`). `lists`: the products of both by `place`, the best first, one row per AS_OF, `list` and
+    product.
     """
 
     overall: DataFrame
