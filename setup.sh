@@ -88,9 +88,16 @@ setup_packages() { # lock file
     echo "setup: installing the Python packages of $lock into .venv (once; $size, some minutes; Ctrl-C ends it)" >&2
     "$python" -I -m venv "$setup_venv" ||
         setup_fail "Python cannot make an environment: apt-get install python3-venv (on Debian and Ubuntu)."
-    "$setup_venv/bin/python" -I -m pip install --quiet --disable-pip-version-check --require-hashes -r "$setup_home/$lock" ||
+    # PySpark comes as source. It is built with the setuptools of the lock, not with one that pip would fetch unchecked.
+    { setup_pip "$(sed -n '/^setuptools==/,/[^\\]$/p' "$setup_home/$lock")" && setup_pip "$(cat "$setup_home/$lock")"; } ||
         setup_fail "the Python packages of $lock could not be installed; the lines above say why. Run again to go on."
     setup_write "$stamp" <"$setup_home/$lock"
+}
+
+# Install what lines of a lock say, and nothing else.
+setup_pip() { # lines
+    "$setup_venv/bin/python" -I -m pip install --quiet --disable-pip-version-check --require-hashes --use-pep517 \
+        --no-build-isolation -r <(printf '%s\n' "$1")
 }
 
 # A file that is whole or not there, from standard input.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
 import signal
@@ -15,6 +16,17 @@ import pytest
 from support.project import ROOT
 
 LOCKS = ("requirements.lock", "requirements-query.lock", "requirements-describe.lock", "requirements-dev.lock")
+# Builds a wheel without anything in it.
+BACKEND = """
+import zipfile
+def build_wheel(folder, *_, **__):
+    with zipfile.ZipFile(folder + "/tiny-1.0-py3-none-any.whl", "w") as wheel:
+        info = "tiny-1.0.dist-info/"
+        wheel.writestr(info + "METADATA", "Metadata-Version: 2.1\\nName: tiny\\nVersion: 1.0\\n")
+        wheel.writestr(info + "WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        wheel.writestr(info + "RECORD", "")
+    return "tiny-1.0-py3-none-any.whl"
+"""
 # Says that it is at work, and is until it reads a line.
 HOLD = "hold() { echo at work; read -r _; }; setup_under_lock hold"
 
@@ -107,6 +119,25 @@ def test_an_installation_that_fails_is_begun_again_by_the_next_command(checkout:
     again = started.enter_context(start(checkout, install))
     again.communicate()
     assert again.returncode == 0
+
+
+def test_what_builds_a_package_is_not_fetched_beside_the_lock(checkout: Path, started: ExitStack) -> None:
+    """PySpark is built from source. Here it is a package whose source asks for one that is nowhere."""
+    source = checkout / "found" / "tiny-1.0"
+    source.mkdir(parents=True)
+    (source / "PKG-INFO").write_text("Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n")
+    (source / "pyproject.toml").write_text(
+        '[build-system]\nrequires = ["nowhere"]\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+    )
+    (source / "backend.py").write_text(BACKEND)
+    packed = shutil.make_archive(str(source), "gztar", source.parent, source.name)
+    digest = hashlib.sha256(Path(packed).read_bytes()).hexdigest()
+    (checkout / "requirements.lock").write_text(f"tiny==1.0 \\\n    --hash=sha256:{digest}\n")
+    install = "export PIP_NO_INDEX=1 PIP_FIND_LINKS=found; setup_under_lock setup_packages requirements.lock"
+    command = started.enter_context(start(checkout, install))
+    _, said = command.communicate()
+    assert command.returncode == 0, said
+    assert len(list(checkout.glob(".venv/lib/python*/site-packages/tiny-1.0.dist-info/METADATA"))) == 1
 
 
 def test_a_file_is_written_whole_or_not_at_all(checkout: Path, started: ExitStack) -> None:
