@@ -12,6 +12,7 @@ from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property, partial
+from typing import Any, TypeVar
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -40,6 +41,8 @@ from common.spark.session import keep, unpersist
 from common.spark.sql import hours_condition
 from common.spark.times import hours_in
 
+T = TypeVar("T")
+
 
 class Inputs:
     """Sales and customers at pinned versions, and what several tables compute from them.
@@ -51,7 +54,9 @@ class Inputs:
         self.lake = lake
         self.sources = sources
         self.settings = settings or {}
-        self._shared: dict[Hashable, DataFrame] = {}
+        # Rows of files that the job was given, by the setting that names the file.
+        self.given: dict[str, DataFrame] = {}
+        self._made: dict[Hashable, Any] = {}
 
     @cached_property
     def sales(self) -> DataFrame:
@@ -82,20 +87,23 @@ class Inputs:
         """What a function makes of the sales: computed once, however many tables read it."""
         return self.once(of_sales, lambda: of_sales(self.sales))
 
-    def once(self, what: Hashable, compute: Callable[[], DataFrame]) -> DataFrame:
-        """What is computed under a name, and once, however many tables read it."""
-        if what not in self._shared:
-            self._shared[what] = compute()
-            keep(self._shared[what])
-        return self._shared[what]
+    def once(self, what: Hashable, compute: Callable[[], T]) -> T:
+        """What is computed under a name, and once, however many tables read it; Spark keeps it, where it is rows."""
+        if what not in self._made:
+            self._made[what] = compute()
+            if isinstance(self._made[what], DataFrame):
+                keep(self._made[what])
+        made: T = self._made[what]
+        return made
 
     def kept(self, rows: DataFrame) -> DataFrame:
         """The rows, kept until all tables are computed: a plan that reads them ends there."""
         return self.once(rows, lambda: rows)
 
     def unpersist(self) -> None:
-        for rows in self._shared.values():
-            unpersist(rows)
+        for made in self._made.values():
+            if isinstance(made, DataFrame):
+                unpersist(made)
 
 
 @contextmanager
@@ -141,7 +149,8 @@ class Mart:
 
     `pending` finds what it lacks beside what it was made of, without a look at all of it where it can. The `totals` of
     each hour that was written are compared with those of the sales, where a table has such totals. `settings` are the
-    names and defaults of those that say what its rows are.
+    names and defaults of those that say what its rows are. `extra` names the packages that these are computed with,
+    where not every job needs them.
     """
 
     table: Table
@@ -149,6 +158,7 @@ class Mart:
     pending: FindsPending
     totals: HourlyTotals | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
+    extra: str = ""
 
 
 @dataclass(frozen=True)

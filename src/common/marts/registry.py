@@ -5,13 +5,18 @@ A new table is one entry here, its columns in the contract, and its function.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 
 from common.contract import AGGREGATE, Table
+from common.contract.forecast import FORECAST_ACCURACY, SALES_FORECAST, STOCK_COVER
 from common.contract.gold import CUSTOMER_SEGMENTS, CUSTOMER_SUMMARY, PRODUCT_PERFORMANCE, SALES_HOURLY
 from common.contract.offers import CUSTOMER_RECOMMENDATIONS, PRODUCT_PAIRS, RECOMMENDATION_ACCURACY
+from common.errors import ConfigError
 from common.marts.aggregate import aggregate_sales
 from common.marts.aggregate_refresh import touched_groups
+from common.marts.forecast_refresh import touched_series
+from common.marts.forecasts import OF_FORECASTS, OF_STOCK, forecast_accuracy, sales_forecast, stock_cover
 from common.marts.gold import customer_segments, customer_summary, product_performance, purchases, sales_hourly
 from common.marts.hourly_totals import HourlyTotals, totals_of_aggregate, totals_of_sales
 from common.marts.mart import Mart, compare_all, compare_touched_hours
@@ -22,6 +27,9 @@ from common.marts.recommended import (
     pairs_now,
     recommendations_now,
 )
+
+# The packages of each extra of pyproject.toml that tables are computed with, where Spark runs Python too.
+_EXTRAS: Mapping[str, Sequence[str]] = {"": (), "forecast": ("numpy", "pandas", "pyarrow")}
 
 MARTS = (
     Mart(
@@ -68,6 +76,27 @@ MARTS = (
         pending=compare_touched_cuts,
         settings=OF_OFFERS | {"accuracy_cuts": ""},
     ),
+    Mart(
+        table=SALES_FORECAST,
+        rows=sales_forecast,
+        pending=touched_series(sales_forecast),
+        settings=OF_FORECASTS,
+        extra="forecast",
+    ),
+    Mart(
+        table=FORECAST_ACCURACY,
+        rows=forecast_accuracy,
+        pending=touched_series(forecast_accuracy),
+        settings=OF_FORECASTS,
+        extra="forecast",
+    ),
+    Mart(
+        table=STOCK_COVER,
+        rows=stock_cover,
+        pending=touched_series(stock_cover),
+        settings=OF_STOCK,
+        extra="forecast",
+    ),
 )
 
 
@@ -79,6 +108,24 @@ def marts() -> Sequence[Mart]:
 def marts_kept_by(job: str) -> Sequence[Mart]:
     """The computed tables that a job brings up to date."""
     return [mart for mart in marts() if mart.table.kept_by == job]
+
+
+def lacks(mart: Mart) -> str | None:
+    """What is said where the packages are not there that a table is computed with; None where they are."""
+    if all(map(find_spec, _EXTRAS[mart.extra])):
+        return None
+    return (
+        f"{mart.table.name} is computed with {' and '.join(_EXTRAS[mart.extra])}, which this Python does not have: "
+        f"./setup.sh --{mart.extra} sets them up, or pip install 'sales-lakehouse[{mart.extra}]'"
+    )
+
+
+def check_extras(some: Sequence[Mart]) -> None:
+    """Raise ConfigError where one of the tables cannot be computed here."""
+    for mart in some:
+        lack = lacks(mart)
+        if lack:
+            raise ConfigError(f"{lack}. No table was changed.")
 
 
 def gold_tables() -> Sequence[Table]:

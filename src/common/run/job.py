@@ -24,7 +24,7 @@ from common.lake.lock import lock_lake
 from common.lake.upgrade import bring_up_to_date, check_format, tables_of_loads, upgrades
 from common.marts.mart import Inputs, Mart, pinned_inputs, plan_refresh, refresh
 from common.marts.plan import Plan
-from common.marts.registry import marts_kept_by
+from common.marts.registry import check_extras, marts_kept_by
 from common.run.configuration import AnySettings
 from common.run.console import Console, Report
 from common.run.record import record_run, versions_of_existing
@@ -150,6 +150,7 @@ class BuildRun(LakeRun[AnySettings]):
     def begin(self) -> None:
         super().begin()
         self.marts = marts_kept_by(self.job)
+        check_extras(self.marts)
         tables = [mart.table for mart in self.marts]
         self.begin_on_existing(tables, makes_them=True)
         if self.report.dry_run:
@@ -158,8 +159,13 @@ class BuildRun(LakeRun[AnySettings]):
         else:
             self.upgrade_tables()
             self.lake.create(tables)
-        told = {name: getattr(self.settings, name) or "" for mart in self.marts for name in mart.settings}
+        told = {name: self.told(name) for mart in self.marts for name in mart.settings}
         self.inputs = self.cleanup.enter_context(pinned_inputs(self.lake, told))
+
+    def told(self, name: str) -> str:
+        """A setting that says what the rows of a table are."""
+        value = getattr(self.settings, name)
+        return "" if value is None else str(value)
 
     def steps(self) -> Iterator[Step]:
         do = self.plan_one if self.report.dry_run else self.refresh_one

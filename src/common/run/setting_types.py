@@ -55,6 +55,20 @@ def _days(value: object) -> str:
     return ",".join(days)
 
 
+def _day(value: object) -> str:
+    day = _days(value)
+    if "," in day:
+        raise ValueError(f"{value} is more than one day")
+    return day
+
+
+def _service_level(value: object) -> float:
+    share = _share(value)
+    if not 0.5 <= share <= 0.999:
+        raise ValueError(f"{value} is no level of service from 0.5 to 0.999, such as 0.95")
+    return round(share, 4)
+
+
 def _skip_or_load(value: object) -> object:
     if value not in ("skip", "load"):
         raise ValueError(f"{value} is neither skip nor load")
@@ -71,3 +85,5 @@ Names = Annotated[str, BeforeValidator(_names)]
 Days = Annotated[str, BeforeValidator(_days)]
 Repeated = Annotated[str, BeforeValidator(_skip_or_load)]
 Share = Annotated[float, BeforeValidator(_share)]
+Day = Annotated[str, BeforeValidator(_day)]
+ServiceLevel = Annotated[float, BeforeValidator(_service_level)]

@@ -6,13 +6,16 @@ line, and a job takes its class from here.
 
 from __future__ import annotations
 
+from functools import cached_property
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, model_validator
 
 from common.contract import CUSTOMERS_FEED, HOUR, TRANSACTIONS
+from common.forecast.files import closed_days_in
 from common.ingest.ledger import MAX_REJECTED_SHARE
-from common.run.setting_types import Days, Hour, Names, Place, Repeated, Share
+from common.run.setting_types import Day, Days, Hour, Names, Place, Repeated, ServiceLevel, Share
 from common.run.shared_settings import (
     ApplySettings,
     BusinessSettings,
@@ -103,6 +106,44 @@ class RecommendSettings(BusinessSettings, DryRunSettings):
     ] = None
 
 
+class ForecastSettings(BusinessSettings, DryRunSettings):
+    lead_time_days: Annotated[
+        int,
+        Field(ge=1, le=180, description="days from an order until the goods are there"),
+        Shown("DAYS", "what to do"),
+    ] = 7
+    service_level: Annotated[
+        ServiceLevel,
+        Field(description="share of lead times in which stock is to last"),
+        Shown("SHARE", "what to do"),
+    ] = 0.95
+    closed_days: Annotated[
+        str | None,
+        Field(description="file of days on which nothing can sell, past and future, one a line"),
+        Shown("FILE", "input"),
+    ] = None
+    stock: Annotated[
+        Place | None,
+        Field(description="CSV file of PRODUCT_ID,STOCK: the units in stock"),
+        Shown("FILE", "input"),
+    ] = None
+    last_day: Annotated[
+        Day,
+        Field(description="the last whole day, such as 2025-02-22 (default: the one before that of the newest sale)"),
+        Shown("DAY", "what to do"),
+    ] = ""
+
+    @cached_property
+    def days_closed(self) -> str:
+        """The days in the file of closed ones, in order, with commas between. Raises ConfigError where one is none."""
+        return ",".join(closed_days_in(self.closed_days)) if self.closed_days else ""
+
+    @property
+    def files_that_count(self) -> list[Path]:
+        named = [path for path in (self.closed_days, self.stock) if path and "://" not in path]
+        return [*super().files_that_count, *map(Path, named)]
+
+
 class ForgetSettings(DescribedSettings, ApplySettings):
     example = "--customer-id C-1001 --lake lake --apply"
 
@@ -174,6 +215,7 @@ SETTINGS_BY_JOB: dict[str, type[Settings]] = {
     "load_sales": LoadSettings,
     "build_gold": GoldSettings,
     "recommend_products": RecommendSettings,
+    "forecast_sales": ForecastSettings,
     "verify_aggregate": VerifySettings,
     "maintain": MaintainSettings,
     "release_rejected": ReleaseSettings,
