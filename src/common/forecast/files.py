@@ -44,8 +44,8 @@ class Stock:
 
 
 def stock_in(spark: SparkSession, path: str) -> Stock:
-    """What a CSV file with the columns PRODUCT_ID and STOCK says. Raises ConfigError where it cannot be read, or where a
-    row is not clean.
+    """What a CSV file with the columns PRODUCT_ID and STOCK says. Raises ConfigError where it cannot be read, or where
+    a row is not clean.
     """
     lines = spark.read.option("header", True).option("mode", "PERMISSIVE").csv(path)
     try:
