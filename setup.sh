@@ -7,6 +7,7 @@
 #   ./setup.sh --query   what reading the tables without Spark needs: DuckDB, deltalake and pandas
 #   ./setup.sh --dev     what the tests need besides
 #   ./setup.sh --describe  what describe_feed needs besides, DuckDB; spark-submit.sh does that where it is used
+#   ./setup.sh --forecast  what forecast_sales needs besides, numpy, pandas and pyarrow; likewise
 #   ./setup.sh --s3      what the jobs need for s3a:// besides; spark-submit.sh does that where it is needed
 #
 # Nothing is fetched where all is there. Of several commands that find something missing, one sets up and the others wait.
@@ -83,6 +84,7 @@ setup_packages() { # lock file
     case "$lock" in
     requirements-dev.lock) size="1.8 GB" ;;
     requirements-describe.lock) size="0.1 GB" ;;
+    requirements-forecast.lock) size="0.3 GB" ;;
     *) size="0.6 GB" ;;
     esac
     echo "setup: installing the Python packages of $lock into .venv (once; $size, some minutes; Ctrl-C ends it)" >&2
@@ -268,13 +270,13 @@ setup_variables() {
 
 case "${1:-}" in
 --python) setup_any_python ;;
---query | --describe)
+--query | --describe | --forecast)
     lock="requirements-${1#--}.lock"
     setup_has_packages "$lock" || setup_under_lock setup_packages "$lock"
     ;;
 "" | --s3) setup_all requirements.lock ;;
 --dev) setup_all requirements-dev.lock ;;
 requirements*.lock) setup_all "$1" ;;
-*) setup_fail "unknown argument $1; there are --query, --describe, --dev and --s3." ;;
+*) setup_fail "unknown argument $1; there are --query, --describe, --forecast, --dev and --s3." ;;
 esac
 [ "${1:-}" != --s3 ] || setup_s3

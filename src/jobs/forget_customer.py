@@ -14,7 +14,8 @@ from common.maintenance.compaction import check_may_maintain
 from common.maintenance.person import Person, Trace, find_person
 from common.maintenance.rejected_lines import lines_about
 from common.maintenance.search import found_in_rejected
-from common.marts.registry import built_tables, marts
+from common.marts.mart import Mart
+from common.marts.registry import check_extras, built_tables, marts
 from common.run.command import run_command
 from common.run.job import Job, LakeRun, Step
 from common.run.settings import ForgetSettings
@@ -34,6 +35,8 @@ class ForgetCustomer(LakeRun[ForgetSettings]):
             )
         super().begin()
         self.begin_on_existing(built_tables())
+        if self.settings.apply:
+            check_extras(self.marts_there())
         if not self.settings.apply:
             self.report.upgrades += upgrades(self.lake, built_tables())
 
@@ -95,11 +98,15 @@ class ForgetCustomer(LakeRun[ForgetSettings]):
         return ""
 
     def refresh(self) -> str:
-        self.refresh_marts([mart for mart in marts() if self.lake.version(mart.table) is not None])
+        self.refresh_marts(self.marts_there())
         if self.lake.version(SALE_IDS) is not None:
             # It belongs to a version of the sales whose files are deleted in the next step.
             id_index.make_anew(self.lake, self.note)
         return ""
+
+    def marts_there(self) -> list[Mart]:
+        """The computed tables that the lake has: they count what the person did."""
+        return [mart for mart in marts() if self.lake.version(mart.table) is not None]
 
     def purge(self) -> str:
         forgetting.purge(self.lake)

@@ -59,6 +59,8 @@ from common.spark.jvm import delete_when_java_ends
 delete_when_java_ends(spark, os.environ.get("RUN_FOLDER"))
 """
 _DESCRIBE_EXTRA = "--describe"
+# The jobs of which common/start/extras.py says what they need: to ask takes longer than others should wait.
+_COMPUTES_WITH_EXTRAS = ("forecast_sales", "verify_aggregate", "forget_customer")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -121,6 +123,8 @@ def decide(line: CommandLine, host: Host) -> tuple[Options, list[str]]:
         _set_up(host, _DESCRIBE_EXTRA)
         # It sees too few of them to be the one that keeps them.
         archive = archive if archive and archive.is_file() else None
+    for extra in _extras(line):
+        _set_up(host, f"--{extra}")
     settings_for_the_work(options, host, archive, is_small=is_small)
     code, driver = (host.home / ".venv" / name for name in ("sales_lakehouse.zip", "sales_lakehouse-driver.zip"))
     what_travels(options, line, host, code, driver)
@@ -213,6 +217,15 @@ def _is_small(line: CommandLine) -> bool:
 
     with Path(os.devnull).open("w") as nowhere, redirect_stderr(nowhere):
         return is_small(line.job_options)
+
+
+def _extras(line: CommandLine) -> list[str]:
+    """What the job computes tables with that not every job needs."""
+    if line.job not in _COMPUTES_WITH_EXTRAS:
+        return []
+    from common.start.extras import extras_of
+
+    return extras_of(line.job, line.job_options)
 
 
 def _set_up(host: Host, option: str) -> None:
