@@ -63,6 +63,8 @@ def forecasts_of_lakes(shop: Shop, days: Sequence[str], folder: Path, lake: Path
     found: Forecasts = {}
     people = folder / "customers.csv"
     people.write_text("CUSTOMER_ID,NAME,AGE,COUNTRY\n")
+    feeds = folder / "feeds.yml"
+    feeds.write_text("transactions: {guests: allow}\n")
     loaded = shop.sales.iloc[:0]
     with Worker(folder / "worker") as worker:
         for day in days:
@@ -72,7 +74,9 @@ def forecasts_of_lakes(shop: Shop, days: Sequence[str], folder: Path, lake: Path
             news[_FEED].to_csv(landed, index=False, float_format="%.2f")
             loaded = known
             in_lake = f"--lake={lake}"
-            _must(worker, "load_sales", f"--transactions={landed}", f"--customers={people}", in_lake)
+            _must(
+                worker, "load_sales", f"--transactions={landed}", f"--customers={people}", f"--feeds={feeds}", in_lake
+            )
             _must(worker, "forecast_sales", in_lake, f"--last-day={day}")
             found |= forecasts_in(lake, day)
     return found

@@ -70,7 +70,7 @@ def online_retail(folder: Path) -> Shop:
     sales = pd.DataFrame(
         {
             "TRANSACTION_ID": (lines.index + 1).astype(str),
-            "CUSTOMER_ID": lines["CustomerID"].str.removesuffix(".0").fillna("guest"),
+            "CUSTOMER_ID": lines["CustomerID"].str.removesuffix(".0"),
             "PRODUCT_ID": lines["StockCode"],
             "QUANTITY": lines["Quantity"],
             "PRICE": price,
