@@ -74,9 +74,8 @@ def forecasts_of_lakes(shop: Shop, days: Sequence[str], folder: Path, lake: Path
             news[_FEED].to_csv(landed, index=False, float_format="%.2f")
             loaded = known
             in_lake = f"--lake={lake}"
-            _must(
-                worker, "load_sales", f"--transactions={landed}", f"--customers={people}", f"--feeds={feeds}", in_lake
-            )
+            files = [f"--transactions={landed}", f"--customers={people}", f"--feeds={feeds}"]
+            _must(worker, "load_sales", *files, in_lake)
             _must(worker, "forecast_sales", in_lake, f"--last-day={day}")
             found |= forecasts_in(lake, day)
     return found

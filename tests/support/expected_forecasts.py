@@ -1,4 +1,4 @@
-"""What forecast_sales should say of one series, written down once more: plain lists of numbers, one series at a time."""
+"""What forecast_sales should say, written down once more: plain lists of numbers, one series at a time."""
 
 from __future__ import annotations
 

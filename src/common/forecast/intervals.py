@@ -30,8 +30,10 @@ def in_order(residuals: Floats) -> tuple[Floats, Ints]:
 
 def quantile(ordered: Floats, counts: Ints, share: float) -> Floats:
     """The value that a new residual is not above, with a probability of `share` at least, as far as there are values:
-    of n, the one with the rank ceil((n + 1) x share).
+    of n, the one with the rank ceil((n + 1) x share). NaN where there is none.
     """
+    if not ordered.shape[-1]:
+        return np.full(ordered.shape[:-1], np.nan)
     rank = np.ceil(np.round((counts + 1) * share, 9)).astype(np.int64)
     place = np.clip(rank, 1, np.maximum(counts, 1)) - 1
     return np.take_along_axis(ordered, place[..., None], axis=-1)[..., 0]

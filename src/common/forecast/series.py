@@ -83,7 +83,9 @@ def batch_of(counts: Ints, periods: Ints, values: Floats, last: int, grain: Grai
 
 
 def total(values: Floats, axis: int = -1) -> Floats:
-    """The sums along an axis, added in order."""
+    """The sums along an axis, added in order; 0 of nothing."""
+    if not values.shape[axis]:
+        return values.sum(axis=axis)
     sums: Floats = np.take(np.add.accumulate(values, axis=axis), -1, axis=axis)
     return sums
 
