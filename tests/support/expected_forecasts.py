@@ -143,8 +143,8 @@ def expected(y: Values, kind: Kind, closed: Sequence[bool]) -> Expected:
     for name in kind.methods:
         for band in kind.bands:
             found.accuracy[name, f"{band[0]}-{band[1]}"] = measures(y, kind, closed, origins, past, name, band)
-    for (name, band), figures in found.accuracy.items():
-        figures["MASE_SEASONAL_NAIVE"] = found.accuracy["seasonal naive", band]["MASE"]
+    for (name, ahead), figures in found.accuracy.items():
+        figures["MASE_SEASONAL_NAIVE"] = found.accuracy["seasonal naive", ahead]["MASE"]
         figures["IS_CHAMPION"] = float(name == model)
     return found
 

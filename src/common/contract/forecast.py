@@ -78,7 +78,7 @@ SALES_FORECAST = Table(
         ),
         (
             "bounds_are_in_order",
-            "0 <= LO95 AND LO95 <= LO80 AND LO80 <= FORECAST AND FORECAST <= HI80 AND HI80 <= HI95",
+            "coalesce(0 <= LO95 AND LO95 <= LO80 AND LO80 <= FORECAST AND FORECAST <= HI80 AND HI80 <= HI95, true)",
         ),
         ("horizon_is_ahead", "HORIZON >= 1 AND HISTORY_PERIODS >= 0 AND PERIOD_START > LAST_PERIOD"),
     ),
@@ -133,8 +133,11 @@ FORECAST_ACCURACY = Table(
     stats=("SERIES_KIND", "PRODUCT_ID"),
     constraints=(
         *_IS_SERIES,
-        ("errors_are_not_negative", "ORIGINS > 0 AND MASE >= 0 AND RMSSE >= 0 AND MASE_SEASONAL_NAIVE >= 0"),
-        ("shares_are_up_to_1", "COVER80 BETWEEN 0 AND 1 AND COVER95 BETWEEN COVER80 AND 1"),
+        (
+            "errors_are_not_negative",
+            "ORIGINS > 0 AND coalesce(MASE >= 0 AND RMSSE >= 0 AND MASE_SEASONAL_NAIVE >= 0, true)",
+        ),
+        ("shares_are_up_to_1", "coalesce(COVER80 BETWEEN 0 AND 1 AND COVER95 BETWEEN COVER80 AND 1, true)"),
     ),
     computed_from=(SALES.name,),
     kept_by="forecast_sales",
@@ -172,8 +175,11 @@ STOCK_COVER = Table(
             f"AND MODEL IS NOT NULL) OR (STATUS = '{NOT_ENOUGH}' AND DEMAND_OVER_LEAD_TIME IS NULL "
             "AND SAFETY_STOCK IS NULL AND REORDER_POINT IS NULL AND MODEL IS NULL AND DAYS_OF_COVER IS NULL)",
         ),
-        ("reorder_point_is_the_sum", "REORDER_POINT = DEMAND_OVER_LEAD_TIME + SAFETY_STOCK"),
-        ("settings_are_in_range", "LEAD_TIME_DAYS >= 1 AND SERVICE_LEVEL > 0 AND SERVICE_LEVEL < 1 AND STOCK >= 0"),
+        ("reorder_point_is_the_sum", "coalesce(REORDER_POINT = DEMAND_OVER_LEAD_TIME + SAFETY_STOCK, true)"),
+        (
+            "settings_are_in_range",
+            "LEAD_TIME_DAYS >= 1 AND SERVICE_LEVEL > 0 AND SERVICE_LEVEL < 1 AND coalesce(STOCK >= 0, true)",
+        ),
     ),
     computed_from=(SALES.name,),
     kept_by="forecast_sales",

@@ -84,9 +84,8 @@ def batch_of(counts: Ints, periods: Ints, values: Floats, last: int, grain: Grai
 
 def total(values: Floats, axis: int = -1) -> Floats:
     """The sums along an axis, added in order; 0 of nothing."""
-    if not values.shape[axis]:
-        return values.sum(axis=axis)
-    sums: Floats = np.take(np.add.accumulate(values, axis=axis), -1, axis=axis)
+    is_empty = not values.shape[axis]
+    sums: Floats = values.sum(axis) if is_empty else np.take(np.add.accumulate(values, axis=axis), -1, axis=axis)
     return sums
 
 
