@@ -15,7 +15,7 @@ from common.maintenance.person import Person, Trace, find_person
 from common.maintenance.rejected_lines import lines_about
 from common.maintenance.search import found_in_rejected
 from common.marts.mart import Mart
-from common.marts.registry import check_extras, built_tables, marts
+from common.marts.registry import built_tables, check_extras, marts
 from common.run.command import run_command
 from common.run.job import Job, LakeRun, Step
 from common.run.settings import ForgetSettings
