@@ -43,6 +43,11 @@ sale" is the newest of both in the lake, never the clock: the same lake always g
 [The gold layer](../explanation/gold.md) gives the reasons.
 """
 
+_ABOUT_FORECASTS = """\
+`forecast_sales` makes these. Days and hours are those of the setting `business_time_zone`.
+[Forecasts](../explanation/forecasts.md) says what the figures mean, and when not to trust them.
+"""
+
 _ABOUT_OFFERS = """\
 `recommend_products` makes these. A purchase is a row with a `QUANTITY` and a `PRICE` above 0 that has a customer; days
 are those of the setting `business_time_zone`. [Recommendations](../explanation/recommendations.md) says what the
@@ -120,6 +125,9 @@ def _tables_page() -> str:
         "## Gold",
         _ABOUT_GOLD,
         *map(_relation, made_by_build_gold),
+        "## Forecasts",
+        _ABOUT_FORECASTS,
+        *(_relation(mart.table) for mart in marts_kept_by("forecast_sales")),
         "## Recommendations",
         _ABOUT_OFFERS,
         *(_relation(mart.table) for mart in marts_kept_by("recommend_products")),
