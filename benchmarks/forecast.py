@@ -19,7 +19,18 @@ from deltalake import DeltaTable
 
 from bench import markdown
 from common.contract.forecast import ALL_PRODUCTS
-from support.forecast_cuts import HOURLY, TOTAL, Case, Shop, broken_gates, cases, embarrassments, online_retail, score
+from support.forecast_cuts import (
+    HOURLY,
+    TOTAL,
+    Case,
+    Shop,
+    broken_gates,
+    cases,
+    embarrassments,
+    is_closed,
+    online_retail,
+    score,
+)
 from support.worker import Worker
 
 CUTS = "2011-09-29,2011-10-13,2011-10-27,2011-11-10,2011-11-24"
@@ -103,7 +114,9 @@ def forecasts_in(lake: Path, day: str) -> Forecasts:
 
 
 def auto_ets(some: Sequence[Case]) -> Forecasts:
-    """What AutoETS says of each case, with its own intervals; hours have seasons of a day, for want of longer ones."""
+    """What AutoETS says of each case, with its own intervals; hours have seasons of a day, for want of longer ones. It is
+    told of closed periods, without which it is worse.
+    """
     from statsforecast.models import AutoETS
 
     found: Forecasts = {}
@@ -112,7 +125,9 @@ def auto_ets(some: Sequence[Case]) -> Forecasts:
         made = model.forecast(np.ascontiguousarray(case.known, dtype=np.float64), h=len(case.came), level=[80, 95])
         values = {"mean": made["mean"]}
         values |= {f"{side}{share}": made[f"{side}-{share}"] for side in ("lo", "hi") for share in (80, 95)}
-        found[case.series, case.cut] = pd.DataFrame(values, index=case.times).clip(lower=0)
+        forecast = pd.DataFrame(values, index=case.times).clip(lower=0)
+        forecast[is_closed(case)] = 0.0
+        found[case.series, case.cut] = forecast
     return found
 
 

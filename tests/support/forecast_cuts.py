@@ -115,6 +115,12 @@ def _case(kind: str, name: str, cut: str, values: pd.Series, season: int, horizo
     return Case(kind, name, cut, known.to_numpy(), came.to_numpy(), came.index, season)
 
 
+def is_closed(case: Case) -> np.ndarray:
+    """The periods ahead in whose place in the week nothing was sold for eight weeks."""
+    weeks = case.known[-8 * case.season :].reshape(-1, case.season)
+    return np.resize((weeks == 0).all(axis=0), len(case.came))
+
+
 @dataclass
 class Score:
     """The figures of one way to forecast, of series of one kind."""
@@ -128,8 +134,7 @@ def score(some: Sequence[Case], ways: Mapping[str, Mapping[tuple[str, str], pd.D
     found: dict[str, dict[str, Score]] = {}
     for case in some:
         scale = np.abs(case.known[case.season :] - case.known[: -case.season]).mean()
-        weeks = case.known[-8 * case.season :].reshape(-1, case.season)
-        is_open = np.resize((weeks != 0).any(axis=0), len(case.came))
+        is_open = ~is_closed(case)
         simple = {
             "seasonal naive": np.resize(case.known[-case.season :], len(case.came)),
             "mean": np.full(len(case.came), case.known[-28 if case.season == 7 else -168 :].mean()),
@@ -193,9 +198,7 @@ def embarrassments(some: Sequence[Case], forecasts: Mapping[tuple[str, str], pd.
             found.append(f"{name}: below 0")
         if (np.diff(in_order, axis=1) < 0).any():
             found.append(f"{name}: bounds out of order")
-        weeks = case.known[-8 * case.season :].reshape(-1, case.season)
-        is_closed = np.resize((weeks == 0).all(axis=0), len(case.times))
-        if (made["mean"].to_numpy()[is_closed] != 0).any():
+        if (made["mean"].to_numpy()[is_closed(case)] != 0).any():
             found.append(f"{name}: sales in a closed period")
         if case.kind != "products" and made["mean"].nunique() == 1:
             found.append(f"{name}: flat")
