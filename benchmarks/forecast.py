@@ -15,15 +15,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from deltalake import DeltaTable
 
 from bench import markdown
-from common.contract.forecast import ALL_PRODUCTS
 from support.forecast_cuts import (
     HOURLY,
     TOTAL,
     Case,
-    Shop,
     broken_gates,
     cases,
     embarrassments,
@@ -31,14 +28,11 @@ from support.forecast_cuts import (
     online_retail,
     score,
 )
-from support.worker import Worker
+from support.forecast_lakes import Forecasts, forecasts_of_lakes
 
 CUTS = "2011-09-29,2011-10-13,2011-10-27,2011-11-10,2011-11-24"
 HOUR_CUTS = "2011-10-06,2011-10-20,2011-11-03,2011-11-17,2011-12-01"
 OURS, REFERENCE = "forecast_sales", "AutoETS"
-_FEED = ["TRANSACTION_ID", "CUSTOMER_ID", "PRODUCT_ID", "QUANTITY", "PRICE", "TRANSACTION_DATE"]
-_NAMES = {"FORECAST": "mean", "LO80": "lo80", "HI80": "hi80", "LO95": "lo95", "HI95": "hi95", "MODEL": "model"}
-Forecasts = dict[tuple[str, str], pd.DataFrame]
 
 
 def main() -> int:
@@ -69,53 +63,9 @@ def main() -> int:
     return 1 if problems else 0
 
 
-def forecasts_of_lakes(shop: Shop, days: Sequence[str], folder: Path, lake: Path) -> Forecasts:
-    """What forecast_sales says at the end of each of some days, in order, in a lake that has nothing of later ones."""
-    found: Forecasts = {}
-    people = folder / "customers.csv"
-    people.write_text("CUSTOMER_ID,NAME,AGE,COUNTRY\n")
-    feeds = folder / "feeds.yml"
-    feeds.write_text("transactions: {guests: allow}\n")
-    loaded = shop.sales.iloc[:0]
-    with Worker(folder / "worker") as worker:
-        for day in days:
-            known = shop.until(day)
-            news = known[~known["TRANSACTION_ID"].isin(loaded["TRANSACTION_ID"])]
-            landed = folder / f"sales_{day}.csv"
-            news[_FEED].to_csv(landed, index=False, float_format="%.2f")
-            loaded = known
-            in_lake = f"--lake={lake}"
-            files = [f"--transactions={landed}", f"--customers={people}", f"--feeds={feeds}"]
-            _must(worker, "load_sales", *files, in_lake)
-            _must(worker, "forecast_sales", in_lake, f"--last-day={day}")
-            found |= forecasts_in(lake, day)
-    return found
-
-
-def _must(worker: Worker, job: str, *arguments: str) -> None:
-    exit_code, printed = worker.run(job, *arguments)
-    if exit_code:
-        sys.exit(f"{job} {' '.join(arguments)} failed:\n{printed}")
-    print(f"{job} {' '.join(arguments)}", file=sys.stderr, flush=True)
-
-
-def forecasts_in(lake: Path, day: str) -> Forecasts:
-    """The forecasts of a lake, by series and the day after which they begin: units of products, money of all."""
-    rows = DeltaTable(str(lake / "sales_forecast")).to_pandas()
-    rows = rows[(rows["STATUS"] == "ok") & ((rows["MEASURE"] == "UNITS") | (rows["SERIES_KIND"] == "total"))]
-    rows["time"] = rows["PERIOD_START"].dt.tz_localize(None)
-    numbers = [name for name in _NAMES if name != "MODEL"]
-    rows[numbers] = rows[numbers].astype(float)
-    names = {(ALL_PRODUCTS, "day"): TOTAL, (ALL_PRODUCTS, "hour"): HOURLY}
-    return {
-        (names.get((product, grain), product), day): series.set_index("time").rename(columns=_NAMES)
-        for (product, grain), series in rows.groupby(["PRODUCT_ID", "GRAIN"])
-    }
-
-
 def auto_ets(some: Sequence[Case]) -> Forecasts:
-    """What AutoETS says of each case, with its own intervals; hours have seasons of a day, for want of longer ones. It is
-    told of closed periods, without which it is worse.
+    """What AutoETS says of each case, with its own intervals. Hours have seasons of a day, for want of longer ones. It
+    is told of closed periods, without which it is worse.
     """
     from statsforecast.models import AutoETS
 
