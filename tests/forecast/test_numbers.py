@@ -93,9 +93,12 @@ def test_each_series_by_day_is_as_it_is_computed_alone(closed_days: tuple[int, .
     assert not_enough == {"given away, at no price", "nothing for half a year", "begun 62 days ago", "begun yesterday"}
     assert found["one huge order at first"]["MODEL"] != "Croston-SBA"
 
+    rows = rows_of(some, "day", LAST_DAY)
+    with_models = rows.append_column("MODEL", pa.array([found[name]["MODEL"] for name in some], type=pa.string()))
     for lead, service in ((3, 0.9), (30, 0.95)):
-        batches = covers([rows_of(some, "day", LAST_DAY)], LAST_DAY, closed_days, lead, service)
-        for row in (row for batch in batches for row in batch.to_pylist()):
+        for row in (
+            each for rows in covers([with_models], LAST_DAY, closed_days, lead, service) for each in rows.to_pylist()
+        ):
             wanted = expected_cover(some[row["PRODUCT_ID"]], is_closed[: DAYS + max(lead, 14)], lead, service)
             both = None if wanted is None else pytest.approx(wanted, rel=1e-9)
             cover = (row["DEMAND_OVER_LEAD_TIME"], row["SAFETY_STOCK"])

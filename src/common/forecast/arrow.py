@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from common.forecast.accuracy import accuracy, hits, scales
 from common.forecast.methods import DAYS, HOURS
 from common.forecast.outlook import Outlook, outlook
 from common.forecast.series import Batch, Bools, Grain, batch_of
-from common.forecast.stock import cover
+from common.forecast.stock import Cover, cover
 
 # So many series at a time: what is computed of them is to fit into the processor's cache.
 _SERIES_AT_ONCE = 512
@@ -44,36 +45,56 @@ def outlooks(batches: Iterable[pa.RecordBatch], last_day: int, closed_days: Sequ
 def covers(
     batches: Iterable[pa.RecordBatch], last_day: int, closed_days: Sequence[int], lead_time: int, service_level: float
 ) -> Iterator[pa.RecordBatch]:
-    """From one row per product, with the `periods` and `values` of its units a day, to one with its stock (COVER)."""
-    for rows, batch, grain, is_closed in _series_in(batches, last_day, closed_days, lead_time):
-        found = cover(batch, grain, is_closed, lead_time, service_level)
-        is_null = ~found.is_enough
-        yield pa.RecordBatch.from_pydict(
-            {
-                "PRODUCT_ID": rows.column("PRODUCT_ID"),
-                "is_enough": pa.array(found.is_enough),
-                "DEMAND_OVER_LEAD_TIME": pa.array(found.demand, mask=is_null),
-                "SAFETY_STOCK": pa.array(found.safety, mask=is_null),
-                "MODEL": _names(grain.methods, found.champion, is_null),
-            }
-        )
+    """From one row per product, with the `periods` and `values` of its units a day, and the MODEL that these are
+    forecast with (null without enough history), to one with its stock (COVER).
+    """
+    for rows in batches:
+        is_null = pc.is_null(rows.column("MODEL"))
+        yield _cover_columns(rows.filter(is_null), None)
+        for name in DAYS.methods:
+            grain = replace(DAYS, methods=(name,))
+            for some in _slices(rows.filter(pc.fill_null(pc.equal(rows.column("MODEL"), name), False))):
+                batch = _batch(some, last_day, grain)
+                is_closed = _is_closed(batch, last_day, 1, lead_time, closed_days)
+                yield _cover_columns(some, cover(batch, grain, is_closed, lead_time, service_level))
+
+
+def _cover_columns(rows: pa.RecordBatch, found: Cover | None) -> pa.RecordBatch:
+    unknown = np.full(rows.num_rows, np.nan)
+    demand, safety = (found.demand, found.safety) if found else (unknown, unknown)
+    is_null = np.isnan(safety)
+    return pa.RecordBatch.from_pydict(
+        {
+            "PRODUCT_ID": rows.column("PRODUCT_ID"),
+            "is_enough": pa.array(~is_null),
+            "DEMAND_OVER_LEAD_TIME": pa.array(demand, mask=is_null),
+            "SAFETY_STOCK": pa.array(safety, mask=is_null),
+            "MODEL": pc.if_else(pa.array(is_null), None, rows.column("MODEL")),
+        }
+    )
 
 
 def _series_in(
-    batches: Iterable[pa.RecordBatch], last_day: int, closed_days: Sequence[int], ahead: int = 0
+    batches: Iterable[pa.RecordBatch], last_day: int, closed_days: Sequence[int]
 ) -> Iterator[tuple[pa.RecordBatch, Batch, Grain, Bools]]:
-    """The series in some rows, those of one grain together; with the rows, and with when they are closed, up to
-    the horizon, or further `ahead`.
-    """
+    """The series in some rows, those of one grain together; with the rows, and with when they are closed."""
     for rows in batches:
         for grain, hours in ((DAYS, 1), (HOURS, _HOURS_OF_DAY)):
-            of_grain = rows.filter(pc.equal(rows.column("GRAIN"), grain.name))
-            for first in range(0, of_grain.num_rows, _SERIES_AT_ONCE):
-                some = of_grain.slice(first, _SERIES_AT_ONCE)
+            for some in _slices(rows.filter(pc.equal(rows.column("GRAIN"), grain.name))):
                 last = last_day * hours + hours - 1
                 batch = _batch(some, last, grain)
-                periods = np.arange(last - batch.periods + 1, last + 1 + max(grain.horizon, ahead))
-                yield some, batch, grain, np.isin(periods // hours, np.asarray(closed_days, dtype=np.int64))
+                yield some, batch, grain, _is_closed(batch, last, hours, grain.horizon, closed_days)
+
+
+def _slices(rows: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    for first in range(0, rows.num_rows, _SERIES_AT_ONCE):
+        yield rows.slice(first, _SERIES_AT_ONCE)
+
+
+def _is_closed(batch: Batch, last: int, hours: int, ahead: int, closed_days: Sequence[int]) -> Bools:
+    """For each column of a batch, and so many periods after them, whether it was said that nothing can sell then."""
+    periods = np.arange(last - batch.periods + 1, last + 1 + ahead)
+    return np.isin(periods // hours, np.asarray(closed_days, dtype=np.int64))
 
 
 def _batch(rows: pa.RecordBatch, last: int, grain: Grain) -> Batch:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -39,20 +40,29 @@ def look_back(batch: Batch, grain: Grain, is_closed: Bools, horizon: int, most: 
     """The backtest of a batch from `most` origins at most. `is_closed` has, for every column and the horizon after
     them, whether it was said that nothing can be sold then.
     """
-    ends = batch.periods - horizon - grain.step * np.arange(most)
-    ends = ends[ends >= (PATTERN_SEASONS + LEAST_SEASONS) * grain.season]
-    known = [batch.until(int(end)) for end in ends]
+    newest = batch.periods - horizon
+    ends = [newest - grain.step * back for back in range(most)]
+    ends = [end for end in ends if end >= (PATTERN_SEASONS + LEAST_SEASONS) * grain.season]
     ahead = [slice(end, end + horizon) for end in ends]
-    shape = (len(ends), batch.size, horizon)
-    made, is_open = np.zeros((len(grain.methods), *shape)), np.zeros(shape, dtype=bool)
-    actual, levels = np.zeros(shape), np.zeros(shape[:2])
-    for number, (then, days) in enumerate(zip(known, ahead, strict=True)):
-        is_open[number] = ~tiled(is_resting(then, grain.season), horizon) & ~is_closed[days]
-        made[:, number] = np.where(is_closed[days], 0.0, tiled(forecasts(then, grain), horizon))
-        actual[number] = batch.values[:, days]
-        levels[number] = level(then, grain.season)
-    lengths = np.array([then.lengths for then in known]).reshape(shape[:2])
-    return Backtest(ends, lengths >= LEAST_SEASONS * grain.season, actual, made, is_open, levels)
+    known = [batch.until(end) for end in ends]
+
+    def stacked(arrays: list[Any], *shape: int) -> Any:
+        """With an axis for the origins, of which there may be none."""
+        return np.stack(arrays) if arrays else np.zeros((0, batch.size, *shape))
+
+    closed = stacked([np.broadcast_to(is_closed[days], (batch.size, horizon)) for days in ahead], horizon).astype(bool)
+    resting = stacked([tiled(is_resting(then, grain.season), horizon) for then in known], horizon).astype(bool)
+    made = np.zeros((len(grain.methods), 0, batch.size, horizon))
+    if ends:
+        made = np.where(closed, 0.0, tiled(forecasts(batch, grain, ends), horizon))
+    return Backtest(
+        ends=np.array(ends, dtype=np.int64),
+        is_used=stacked([then.lengths >= LEAST_SEASONS * grain.season for then in known]).astype(bool),
+        actual=stacked([batch.values[:, days] for days in ahead], horizon),
+        made=made,
+        is_open=~resting & ~closed,
+        level=stacked([level(then, grain.season) for then in known]),
+    )
 
 
 def champions(past: Backtest) -> Ints:

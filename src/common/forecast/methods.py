@@ -5,7 +5,7 @@ They are the simple ones that won; docs/explanation/forecasts.md says against wh
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -41,12 +41,17 @@ HOURS = Grain(
 )
 
 
-def forecasts(known: Batch, grain: Grain) -> Floats:
-    """What each of the grain's methods expects of the next season: methods x series x periods. Never below 0, and 0
-    where nothing was sold for long.
+def forecasts(batch: Batch, grain: Grain, ends: Sequence[int]) -> Floats:
+    """What each of the grain's methods expected of the next season, by what was known before each of some columns:
+    methods x ends x series x periods. Never below 0, and 0 where nothing was sold for long.
+
+    The ends are whole seasons apart.
     """
-    made = np.stack([_METHODS[name](known, grain.season) for name in grain.methods])
-    return np.where(is_resting(known, grain.season), 0.0, np.maximum(made, 0.0))
+    made: dict[str, Floats] = {}
+    for name in grain.methods:
+        made[name] = _average(made) if name == AVERAGE else _METHODS[name](batch, ends, grain.season)
+    resting = np.stack([is_resting(batch.until(end), grain.season) for end in ends])
+    return np.where(resting, 0.0, np.maximum(np.stack([made[name] for name in grain.methods]), 0.0))
 
 
 def is_resting(known: Batch, season: int) -> Bools:
@@ -64,63 +69,73 @@ def level(known: Batch, season: int) -> Floats:
     return total(known.values[:, -window:]) / window
 
 
-def _seasonal_naive(known: Batch, season: int) -> Floats:
+def _seasonal_naive(batch: Batch, ends: Sequence[int], season: int) -> Floats:
     """The same as a season ago."""
-    return known.values[:, -season:]
+    return np.stack([batch.values[:, end - season : end] for end in ends])
 
 
-def _seasonal_mean(known: Batch, season: int) -> Floats:
+def _seasonal_mean(batch: Batch, ends: Sequence[int], season: int) -> Floats:
     """The mean of the last 8 times."""
-    seasons, counts = _last_seasons(known, season)
-    return total(seasons, axis=1) / np.maximum(counts, 1)[:, None]
+    recent = [_last_seasons(batch.until(end), season) for end in ends]
+    return np.stack([total(seasons, axis=1) / np.maximum(counts, 1)[:, None] for seasons, counts in recent])
 
 
-def _moving_average(known: Batch, season: int) -> Floats:
+def _moving_average(batch: Batch, ends: Sequence[int], season: int) -> Floats:
     """The mean of the last 4 seasons, always."""
     window = LEAST_SEASONS * season
-    mean = total(known.values[:, -window:]) / np.clip(known.lengths, 1, window)
-    return np.repeat(mean[:, None], season, axis=1)
+    sums = np.stack([total(batch.values[:, end - window : end]) for end in ends])
+    numbers = np.stack([np.clip(batch.until(end).lengths, 1, window) for end in ends])
+    return _always(sums / numbers, season)
 
 
-def _profile(known: Batch, season: int) -> Floats:
+def _profile(batch: Batch, ends: Sequence[int], season: int) -> Floats:
     """The smoothed sum of a season, shared out as the last 8 seasons were."""
-    seasons, _ = _last_seasons(known, season)
-    slots = total(seasons, axis=1)
-    whole = total(slots)
-    share = np.divide(slots, whole[:, None], out=np.zeros_like(slots), where=whole[:, None] > 0)
-    return share * _smoothed(known, season)[:, None]
+    slots = np.stack([total(_last_seasons(batch.until(end), season)[0], axis=1) for end in ends])
+    whole = total(slots)[..., None]
+    shares = np.divide(slots, whole, out=np.zeros_like(slots), where=whole > 0)
+    return shares * _smoothed(batch, ends, season)[..., None]
 
 
-def _average(known: Batch, season: int) -> Floats:
+def _average(made: Mapping[str, Floats]) -> Floats:
     """The mean of the profile and the moving average: one follows the weekdays, the other is steady."""
-    return (_profile(known, season) + _moving_average(known, season)) / 2
+    return (made[PROFILE] + made[MEAN_28_DAYS]) / 2
 
 
-def _croston(known: Batch, season: int) -> Floats:
+def _croston(batch: Batch, ends: Sequence[int], season: int) -> Floats:
     """Croston's method as Syntetos and Boylan corrected it: the smoothed size of what is sold at a time, over the
     smoothed time from one to the next.
     """
-    size, gap, since = (np.zeros(known.size) for _ in range(3))
-    for column in range(int(known.starts.min(initial=known.periods)), known.periods):
-        value = known.values[:, column]
-        since = since + (column >= known.starts)
-        is_sold = value > 0
-        is_first = is_sold & (gap == 0)
-        size = np.where(is_first, value, np.where(is_sold, size + _CROSTON_SMOOTHING * (value - size), size))
-        gap = np.where(is_first, since, np.where(is_sold, gap + _CROSTON_SMOOTHING * (since - gap), gap))
+    columns = np.ascontiguousarray(batch.values.T)
+    size, gap, since = (np.zeros(batch.size) for _ in range(3))
+    rates = {}
+    for column in range(int(batch.starts.min(initial=0)), max(ends) + 1):
+        if column in ends:
+            expected = (1 - _CROSTON_SMOOTHING / 2) * size
+            rates[column] = np.divide(expected, gap, out=np.zeros_like(gap), where=gap > 0)
+        if column == batch.periods:
+            break
+        value = columns[column]
+        since = since + (column >= batch.starts)
+        is_sold, is_first = value > 0, gap == 0
+        smoothing = np.where(is_sold, np.where(is_first, 1.0, _CROSTON_SMOOTHING), 0.0)
+        size = size + smoothing * (value - size)
+        gap = gap + smoothing * (since - gap)
         since = np.where(is_sold, 0.0, since)
-    rate = np.divide((1 - _CROSTON_SMOOTHING / 2) * size, gap, out=np.zeros_like(gap), where=gap > 0)
-    return np.repeat(rate[:, None], season, axis=1)
+    return _always(np.stack([rates.get(end, np.zeros(batch.size)) for end in ends]), season)
 
 
-_METHODS: dict[str, Callable[[Batch, int], Floats]] = {
+_METHODS: dict[str, Callable[[Batch, Sequence[int], int], Floats]] = {
     SEASONAL_NAIVE: _seasonal_naive,
     PROFILE: _profile,
     MEAN_28_DAYS: _moving_average,
-    AVERAGE: _average,
     CROSTON: _croston,
     MEAN_8_WEEKS: _seasonal_mean,
 }
+
+
+def _always(values: Floats, season: int) -> Floats:
+    """The same in every period of a season."""
+    return np.repeat(values[..., None], season, axis=-1)
 
 
 def _last_seasons(known: Batch, season: int) -> tuple[Floats, Ints]:
@@ -131,23 +146,27 @@ def _last_seasons(known: Batch, season: int) -> tuple[Floats, Ints]:
     return np.where(is_there[:, :, None], seasons, 0.0), counts
 
 
-def _smoothed(known: Batch, season: int) -> Floats:
-    """The level of the sums of whole seasons, smoothed exponentially; of several weights, the one that would have been
-    nearest a season ahead.
+def _smoothed(batch: Batch, ends: Sequence[int], season: int) -> Floats:
+    """The level of the sums of whole seasons, smoothed exponentially, ends x series; of several weights, the one that
+    would have been nearest a season ahead until then.
     """
-    number = known.periods // season
-    weeks = known.values[:, known.periods - number * season :].reshape(known.size, number, season)
+    offset, number = ends[0] % season, max(ends) // season
+    weeks = batch.values[:, offset : offset + number * season].reshape(batch.size, number, season)
     sums = total(weeks)
-    first = number - known.lengths // season
-    smoothed = np.zeros((known.size, len(_SMOOTHING)))
+    # The first season that a series has in whole.
+    first = -((offset - batch.starts) // season)
+    smoothed = np.zeros((batch.size, len(_SMOOTHING)))
     missed = np.zeros_like(smoothed)
-    for week in range(int(first.min(initial=number)), number):
+    levels = {}
+    for week in range(number):
         is_later = (week > first)[:, None]
         actual = sums[:, week, None]
-        missed += np.where(is_later, np.abs(actual - smoothed), 0.0)
+        missed = missed + np.where(is_later, np.abs(actual - smoothed), 0.0)
         smoothed = np.where(is_later, _SMOOTHING * actual + (1 - _SMOOTHING) * smoothed, actual)
-    best = least(missed.T)
-    return smoothed[np.arange(known.size), best]
+        end = offset + (week + 1) * season
+        if end in ends:
+            levels[end] = smoothed[np.arange(batch.size), least(missed.T)]
+    return np.stack([levels[end] for end in ends])
 
 
 def least(losses: Floats) -> Ints:

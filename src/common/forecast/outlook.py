@@ -32,7 +32,7 @@ def outlook(batch: Batch, grain: Grain, is_closed: Bools) -> Outlook:
     """`is_closed` has every column and the horizon after them, and is true where it is said that nothing can sell."""
     past = look_back(batch, grain, is_closed, grain.horizon)
     ahead = is_closed[batch.periods : batch.periods + grain.horizon]
-    made = np.where(ahead, 0.0, tiled(forecasts(batch, grain), grain.horizon))
+    made = np.where(ahead, 0.0, tiled(forecasts(batch, grain, [batch.periods])[:, 0], grain.horizon))
     champion = believed(batch, made, champions(past))
     forecast = of_champions(made, champion)
     usual = level(batch, grain.season)

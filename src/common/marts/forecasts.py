@@ -117,7 +117,9 @@ def stock_cover(inputs: Inputs, only: DataFrame | None = None) -> DataFrame:
         lead_time=lead_time,
         service_level=float(service_level),
     )
-    of_products = _series(inputs, days, only).where((F.col("SERIES_KIND") == PRODUCT) & (F.col("MEASURE") == UNITS))
+    is_demand = (F.col("SERIES_KIND") == PRODUCT) & (F.col("MEASURE") == UNITS)
+    models = _outlooks(inputs, days, only).where(is_demand).select("PRODUCT_ID", "MODEL")
+    of_products = _series(inputs, days, only).where(is_demand).join(models, on="PRODUCT_ID", how="inner")
     demand, safety, stock = (F.col(name) for name in ("DEMAND_OVER_LEAD_TIME", "SAFETY_STOCK", "STOCK"))
     return (
         _computed(of_products, compute, COVER)
