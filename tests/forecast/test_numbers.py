@@ -32,6 +32,7 @@ def series() -> dict[str, list[float]]:
         "nothing for half a year": [float(r.randint(1, 9)) for _ in range(60)] + [0.0] * (DAYS - 60),
         "one huge order at first": [1e6] + [0.0] * 80 + [1.0] * (DAYS - 81),
         "as huge as the columns allow": [2_147_483_647 * 9_999_999_999_999_999.99 * r.random() for _ in range(DAYS)],
+        "steady, but for its weekdays": [r.uniform(5, 15) * (1 + (day % 7) / 9) for day in range(DAYS)],
         "given away, at no price": [0.0] * DAYS,
         "begun 63 days ago": [0.0] * (DAYS - 63) + [float(r.randint(1, 9)) for _ in range(63)],
         "begun 62 days ago": [0.0] * (DAYS - 62) + [float(r.randint(1, 9)) for _ in range(62)],
@@ -92,6 +93,8 @@ def test_each_series_by_day_is_as_it_is_computed_alone(closed_days: tuple[int, .
     not_enough = {name for name, row in found.items() if not row["is_enough"]}
     assert not_enough == {"given away, at no price", "nothing for half a year", "begun 62 days ago", "begun yesterday"}
     assert found["one huge order at first"]["MODEL"] != "Croston-SBA"
+    if not closed_days:
+        assert {row["MODEL"] for row in found.values()} - {None} == set(DAY.methods)
 
     rows = rows_of(some, "day", LAST_DAY)
     with_models = rows.append_column("MODEL", pa.array([found[name]["MODEL"] for name in some], type=pa.string()))

@@ -5,7 +5,7 @@ They are the simple ones that won; docs/explanation/forecasts.md says against wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -17,6 +17,8 @@ MEAN_28_DAYS = "28-day mean"
 AVERAGE = "average"
 CROSTON = "Croston-SBA"
 MEAN_8_WEEKS = "8-week mean"
+# One follows the weekdays, the other is steady: the average of both is often better than either.
+_AVERAGED = (PROFILE, MEAN_28_DAYS)
 
 _SMOOTHING = np.array([0.05, 0.1, 0.2, 0.3, 0.5])
 _CROSTON_SMOOTHING = 0.1
@@ -47,9 +49,11 @@ def forecasts(batch: Batch, grain: Grain, ends: Sequence[int]) -> Floats:
 
     The ends are whole seasons apart.
     """
-    made: dict[str, Floats] = {}
-    for name in grain.methods:
-        made[name] = _average(made) if name == AVERAGE else _METHODS[name](batch, ends, grain.season)
+    parts = _AVERAGED if AVERAGE in grain.methods else ()
+    simple = [name for name in dict.fromkeys([*grain.methods, *parts]) if name != AVERAGE]
+    made = {name: _METHODS[name](batch, ends, grain.season) for name in simple}
+    if parts:
+        made[AVERAGE] = (made[parts[0]] + made[parts[1]]) / 2
     resting = np.stack([is_resting(batch.until(end), grain.season) for end in ends])
     return np.where(resting, 0.0, np.maximum(np.stack([made[name] for name in grain.methods]), 0.0))
 
@@ -94,11 +98,6 @@ def _profile(batch: Batch, ends: Sequence[int], season: int) -> Floats:
     whole = total(slots)[..., None]
     shares = np.divide(slots, whole, out=np.zeros_like(slots), where=whole > 0)
     return shares * _smoothed(batch, ends, season)[..., None]
-
-
-def _average(made: Mapping[str, Floats]) -> Floats:
-    """The mean of the profile and the moving average: one follows the weekdays, the other is steady."""
-    return (made[PROFILE] + made[MEAN_28_DAYS]) / 2
 
 
 def _croston(batch: Batch, ends: Sequence[int], season: int) -> Floats:
