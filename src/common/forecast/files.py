@@ -12,8 +12,6 @@ from pyspark.sql import functions as F
 from common.errors import ConfigError
 from common.spark.failures import SPARK_ERRORS
 
-_IS_UNITS = "STOCK rlike '^[0-9]{1,18}$'"
-
 
 def closed_days_in(path: str) -> list[str]:
     """The days of a file, in order, as ISO 8601 has them: one a line, and after a # is a remark. Raises ConfigError
@@ -47,22 +45,23 @@ def stock_in(spark: SparkSession, path: str) -> Stock:
     """What a CSV file with the columns PRODUCT_ID and STOCK says. Raises ConfigError where it cannot be read, or where
     a row is not clean.
     """
-    lines = spark.read.option("header", True).option("mode", "PERMISSIVE").csv(path)
     try:
+        lines = spark.read.option("header", True).csv(path)
         if set(lines.columns) != {"PRODUCT_ID", "STOCK"}:
             raise ConfigError(
                 f"stock: {path} has the columns {', '.join(lines.columns)}; they should be PRODUCT_ID and STOCK."
             )
         trimmed = lines.select(F.trim("PRODUCT_ID").alias("PRODUCT_ID"), F.trim("STOCK").alias("STOCK"))
-        is_clean = F.coalesce((F.col("PRODUCT_ID") != "") & F.expr(_IS_UNITS), F.lit(False))
+        is_units = F.coalesce(F.col("STOCK").rlike("^[0-9]{1,18}$"), F.lit(False))
         products = trimmed.groupBy("PRODUCT_ID").agg(
-            F.count(F.lit(1)).alias("rows"), F.count_if(~is_clean).alias("unclean"), F.max("STOCK").alias("STOCK")
+            F.count(F.lit(1)).alias("rows"), F.count_if(~is_units).alias("unclean"), F.max("STOCK").alias("STOCK")
         )
-        wrong = products.where("rows > 1 OR unclean > 0").orderBy("PRODUCT_ID").limit(1).collect()
-        digest = products.agg(F.bit_xor(F.xxhash64("PRODUCT_ID", "STOCK")), F.count(F.lit(1))).collect()[0]
+        wrong = products.where("rows > 1 OR unclean > 0").orderBy("PRODUCT_ID").head(1)
+        digest, rows = products.agg(F.bit_xor(F.xxhash64("PRODUCT_ID", "STOCK")), F.count(F.lit(1))).collect()[0]
     except SPARK_ERRORS as error:
         raise ConfigError(f"stock: {path} cannot be read as CSV.") from error
-    for row in wrong:
-        problem = "is there more than once" if row["rows"] > 1 else f"has no whole number of units: {row['STOCK']}"
-        raise ConfigError(f"stock: {path}: PRODUCT_ID {row['PRODUCT_ID']} {problem}.")
-    return Stock(products.select("PRODUCT_ID", F.col("STOCK").cast("bigint")), f"{digest[1]}:{digest[0]}")
+    if wrong:
+        product, times, _, units = wrong[0]
+        problem = "is there more than once" if times > 1 else f"has no whole number of units: {units or 'nothing'}"
+        raise ConfigError(f"stock: {path}: PRODUCT_ID {product} {problem}.")
+    return Stock(products.select("PRODUCT_ID", F.col("STOCK").cast("bigint")), f"{rows}:{digest}")

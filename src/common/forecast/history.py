@@ -33,7 +33,7 @@ class Days:
 
     def start(self, number: Column, grain: str) -> Column:
         """The instant at which a day or hour begins."""
-        return F.to_utc_timestamp(F.timestamp_seconds(number * _SECONDS[grain]), self.zone)
+        return F.to_utc_timestamp(F.timestamp_seconds(number.cast("bigint") * _SECONDS[grain]), self.zone)
 
     def exists(self, number: Column, grain: str) -> Column:
         """Whether clocks show it at all: where they are set forward, they leave one out."""
