@@ -175,6 +175,14 @@ MUTANTS = (
         "test_gold.py::test_gold_follows_late_rows_corrections_and_customers",
     ),
     Mutant(
+        "Forecasts equal a full recompute",
+        "a late sale changes no forecast until a day is completed",
+        "common/marts/forecast_refresh.py",
+        "changes.where(is_whole)",
+        "changes.where(~is_whole)",
+        "test_forecast_sales.py::test_every_cell_is_as_plain_lists_give_it_and_follows_what_happens",
+    ),
+    Mutant(
         "6. A correction is applied",
         "corrections are added beside the rows that they correct",
         "common/ingest/changes.py",
