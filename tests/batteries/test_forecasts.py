@@ -20,6 +20,7 @@ from support.expected_forecasts import DAY, HOUR, expected
 from support.forecast_cuts import Shop, broken_gates, cases, embarrassments, online_retail, score
 from support.forecast_lakes import forecasts_of_lakes
 from support.lakes import REAL_DATA, Workbench, arrow
+from support.worker import Worker, on_cores
 
 RAW = REAL_DATA / "online-retail"
 CUTS = ["2011-09-29", "2011-10-13", "2011-10-27", "2011-11-10", "2011-11-24"]
@@ -81,7 +82,7 @@ def assert_accuracy(shop: Shop, lake: Path, last: str, first_cut: str) -> int:
 @pytest.mark.battery
 def test_forecast_histories(bench: Workbench, battery: Battery) -> None:
     """Loads of late and corrected sales, and days that go by, with runs of the job between: what there is in the end is
-    what one run makes of the same sales.
+    what one run makes of the same sales, on one core and on two.
     """
     choose = random.Random(battery.seed)
     feeds = bench.folder / "feeds.yml"
@@ -103,8 +104,15 @@ def test_forecast_histories(bench: Workbench, battery: Battery) -> None:
         shutil.rmtree(bench.lake / name)
     assert bench.run(forecast_sales, f"--lake={bench.lake}", "--business-time-zone=Asia/Tokyo").exit_code == 0
     assert {name: bench.rows(name) for name in TABLES} == in_steps
+    for cores in (1, 2):
+        for name in TABLES:
+            shutil.rmtree(bench.lake / name)
+        with Worker(bench.folder / f"on {cores}", on_cores(cores, bench.folder / f"on {cores}")) as worker:
+            exit_code, printed = worker.run("forecast_sales", f"--lake={bench.lake}", "--business-time-zone=Asia/Tokyo")
+        assert exit_code == 0, printed
+        assert {name: bench.rows(name) for name in TABLES} == in_steps
     rows = sum(map(len, in_steps.values()))
-    battery.passed(f"{loads} loads, {runs} runs of forecast_sales, {rows:,} rows in the end, 0 differences")
+    battery.passed(f"{loads} loads, {runs} runs, {rows:,} rows in the end, the same at once, on 1 core and on 2")
 
 
 def sold(choose: random.Random, days: range, numbers: Sequence[int]) -> list[str]:

@@ -19,13 +19,14 @@ from support.worker import Worker, submit_arguments
 pytestmark = pytest.mark.platform
 
 # The jobs that deploy/databricks runs on serverless compute: load_sales, build_gold and verify_aggregate. And
-# recommend_products, which may run there too.
+# recommend_products and forecast_sales, which may run there too.
 ON_SERVERLESS = (
     "test_changed_rows.py",
     "test_gold.py",
     "test_load_incrementally.py",
     "test_other_writers.py",
     "test_reading_csv.py",
+    "test_forecast_sales.py",
     "test_recommendations.py",
     "test_refused_runs.py",
     "test_verify_aggregate.py",

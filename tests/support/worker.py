@@ -119,3 +119,18 @@ def serve() -> None:
                 exit_code = stop.code
         answers.write(json.dumps({"exit_code": exit_code, "printed": printed.getvalue()}) + "\n")
         answers.flush()
+
+
+def on_cores(cores: int, folder: Path) -> dict[str, str]:
+    """The environment of a worker on so many cores, with its warehouse in the folder: compiled, adaptive, and in other
+    parts, as larger runs are.
+    """
+    more = {
+        "spark.master": f"local[{cores}]",
+        "spark.sql.shuffle.partitions": str(3 + 4 * cores),
+        "spark.sql.adaptive.enabled": "true",
+        "spark.sql.codegen.wholeStage": "true",
+        "spark.sql.codegen.factoryMode": "FALLBACK",
+    }
+    options = [f"--conf {key}={value}" for key, value in more.items()]
+    return {"PYSPARK_SUBMIT_ARGS": submit_arguments(folder / "warehouse", *options)}
