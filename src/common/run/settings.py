@@ -128,10 +128,10 @@ class ForecastSettings(BusinessSettings, DryRunSettings):
         Shown("FILE", "input"),
     ] = None
     last_day: Annotated[
-        Day,
+        Day | None,
         Field(description="the last whole day, such as 2025-02-22 (default: the one before that of the newest sale)"),
         Shown("DAY", "what to do"),
-    ] = ""
+    ] = None
 
     @cached_property
     def days_closed(self) -> str:
