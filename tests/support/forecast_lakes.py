@@ -10,7 +10,7 @@ import pandas as pd
 from deltalake import DeltaTable
 
 from support.forecast_cuts import HOURLY, TOTAL, Shop
-from support.worker import Worker
+from support.worker import Worker, on_cores
 
 _FEED = ["TRANSACTION_ID", "CUSTOMER_ID", "PRODUCT_ID", "QUANTITY", "PRICE", "TRANSACTION_DATE"]
 _NAMES = {"FORECAST": "mean", "LO80": "lo80", "HI80": "hi80", "LO95": "lo95", "HI95": "hi95", "MODEL": "model"}
@@ -26,7 +26,7 @@ def forecasts_of_lakes(shop: Shop, days: Sequence[str], folder: Path, lake: Path
     feeds = folder / "feeds.yml"
     feeds.write_text("transactions: {guests: allow}\n")
     loaded = shop.sales.iloc[:0]
-    with Worker(folder / "worker") as worker:
+    with Worker(folder / "worker", on_cores(2, folder / "worker")) as worker:
         for day in days:
             known = shop.until(day)
             news = known[~known["TRANSACTION_ID"].isin(loaded["TRANSACTION_ID"])]
