@@ -195,7 +195,7 @@ def _names_in(run: Run) -> list[str]:
 def _no_table(name: str, run: Run) -> TableNotFoundError:
     there = f"There is no table {name}. There are {', '.join(_names_in(run))}."
     return TableNotFoundError(
-        there if run.has_gold else f"{there} Run build_gold or recommend_products, which make others, and open again."
+        there if run.has_gold else f"{there} Run build_gold, recommend_products or forecast_sales, and open again."
     )
 
 
