@@ -149,19 +149,23 @@ class Moment:
         small = {key: products for key, products in baskets.items() if len(products) <= 100}
         having = Counter(itertools.chain.from_iterable(small.values()))
         together: Counter[tuple[str, str]] = Counter()
-        buyers: dict[tuple[str, str], set[str]] = defaultdict(set)
+        for products in small.values():
+            together.update(itertools.combinations(sorted(products), 2))
+        buyers: dict[tuple[str, str], set[str]] = {pair: set() for pair, count in together.items() if count >= 3}
         for (customer, _), products in small.items():
-            for pair in itertools.permutations(products, 2):
-                together[pair] += 1
-                buyers[pair].add(customer)
+            for pair in itertools.combinations(sorted(products), 2):
+                if pair in buyers:
+                    buyers[pair].add(customer)
         found: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
-        for (product, other), count in together.items():
-            if count >= 3 and len(buyers[product, other]) >= 5:
+        for pair, customers in buyers.items():
+            if len(customers) < 5:
+                continue
+            count, score = together[pair], _score(together[pair], having[pair[0]] * having[pair[1]])
+            for product, other in (pair, pair[::-1]):
                 confidence = Fraction(count, having[product])
                 lift = confidence / Fraction(having[other], len(small))
                 shares = map(millionths, (Fraction(count, len(small)), confidence, lift))
-                score = _score(count, having[product] * having[other])
-                found[product].append((other, count, len(buyers[product, other]), *shares, score))
+                found[product].append((other, count, len(customers), *shares, score))
         return {product: sorted(rows, key=lambda row: (-row[-1], row[0]))[:20] for product, rows in found.items()}
 
     def recommendations(self, everyone: Iterable[str]) -> list[tuple[Any, ...]]:
