@@ -59,7 +59,7 @@ def compare_touched_cuts(mart: Mart, inputs: Inputs, recorded: Sources) -> Pendi
         changes = inputs.lake.changes(SALES, recorded.sales_version, inputs.sources.sales_version)
         has_the_cuts = {row["CUT"] for row in held.select("CUT").distinct().collect()} == {*at}
         if has_the_cuts and changes.where(is_looked_at).isEmpty():
-            return Pending(held.limit(0), groups=0)
+            return Pending(held.limit(0).withColumn("is_gone", F.lit(True)), groups=0)
     return compare_all(mart, inputs, recorded)
 
 
