@@ -215,15 +215,15 @@ class Moment:
         for product, liked in popular.items():
             with_ = 10**6 * going.get(product, Fraction(0)) // most_with
             alike = 10**6 * liked // most_popular
-            order = (-(2 * with_ + alike), -liked, 0 if liked else -ever[product], product)
+            order = (-(5 * with_ + 2 * alike), -liked, 0 if liked else -ever[product], product)
             scored.append((order, with_, alike))
         rows = []
         for rank, ((points, *_, product), with_, alike) in enumerate(sorted(scored)[:10], 1):
-            because = leading[min(parts[product])[1]] if parts[product] and 2 * with_ >= alike else None
+            because = leading[min(parts[product])[1]] if parts[product] and 5 * with_ >= 2 * alike else None
             is_alike = is_grouped and len(self.recent[product] & mates) >= 5
             otherwise = "popular with people like you" if is_alike else "popular"
             reason = "bought with" if because else otherwise
-            rows.append((customer, "new", rank, product, millionths(Fraction(-points, 2 * 10**6)), reason, because))
+            rows.append((customer, "new", rank, product, millionths(Fraction(-points, 5 * 10**6)), reason, because))
         return rows
 
 

@@ -25,6 +25,8 @@ from common.offers.purchases import Keeps, fresh
 _LEADING = 50
 _PLACES = 64
 _MILLION = 1_000_000
+# How much what goes with purchases counts beside what is popular.
+_OF_PAIRS, _OF_POPULARITY = 5, 2
 _OF_CUSTOMER = ["AS_OF", "CUSTOMER_ID"]
 
 
@@ -70,17 +72,18 @@ def _new(owned: DataFrame, pairs: DataFrame, popular: Popularity, people: DataFr
         f"{name}_share": F.expr(f"{name} * {_MILLION} DIV greatest(largest_{name}, 1)")
         for name in ("going_with", "popular")
     }
-    points = 2 * F.col("going_with_share") + F.col("popular_share")
+    of_pairs, of_popularity = _OF_PAIRS * F.col("going_with_share"), _OF_POPULARITY * F.col("popular_share")
+    points = of_pairs + of_popularity
     scored = with_popularity(popular, candidates).withColumns(largest).withColumns(shares).withColumn("points", points)
     best = _best(scored, *most_popular_first())
-    is_with = (F.col("going_with") > 0) & (2 * F.col("going_with_share") >= F.col("popular_share"))
+    is_with = (F.col("going_with") > 0) & (of_pairs >= of_popularity)
     is_alike = (F.col("group") != NO_GROUP) & F.col("group_buyers").isNotNull()
     reason = F.when(is_with, BOUGHT_WITH).when(is_alike, POPULAR_WITH_PEOPLE_LIKE_YOU).otherwise(POPULAR)
     place = F.when(is_with, (_PLACES - 1 - F.pmod("because", F.lit(_PLACES))).cast("int")).alias("place")
     because = leading.select(*_OF_CUSTOMER, "place", F.col("PRODUCT_ID").alias("BECAUSE_PRODUCT_ID"))
-    offers = best.select(*_OF_CUSTOMER, "RANK", "PRODUCT_ID", _score(2 * _MILLION), reason.alias("REASON"), place).join(
-        because, on=[*_OF_CUSTOMER, "place"], how="left"
-    )
+    offers = best.select(
+        *_OF_CUSTOMER, "RANK", "PRODUCT_ID", _score(_OF_PAIRS * _MILLION), reason.alias("REASON"), place
+    ).join(because, on=[*_OF_CUSTOMER, "place"], how="left")
     return offers.select(
         *_OF_CUSTOMER, F.lit(NEW).alias("KIND"), "RANK", "PRODUCT_ID", "SCORE", "REASON", "BECAUSE_PRODUCT_ID"
     )
