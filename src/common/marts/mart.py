@@ -37,7 +37,7 @@ from common.marts.differences import differing_rows
 from common.marts.hourly_totals import HourlyTotals, Totals
 from common.spark.failures import SPARK_ERRORS
 from common.spark.parallel import side_by_side
-from common.spark.session import keep, unpersist
+from common.spark.session import cut_off, keep, unpersist
 from common.spark.sql import hours_condition
 from common.spark.times import hours_in
 
@@ -56,6 +56,7 @@ class Inputs:
         self.settings = settings or {}
         # Rows of files that the job was given, by the setting that names the file.
         self.given: dict[str, DataFrame] = {}
+        self._shared: dict[Callable[[DataFrame], DataFrame], DataFrame] = {}
         self._made: dict[Hashable, Any] = {}
 
     @cached_property
@@ -85,25 +86,22 @@ class Inputs:
 
     def shared(self, of_sales: Callable[[DataFrame], DataFrame]) -> DataFrame:
         """What a function makes of the sales: computed once, however many tables read it."""
-        return self.once(of_sales, lambda: of_sales(self.sales))
+        if of_sales not in self._shared:
+            self._shared[of_sales] = of_sales(self.sales)
+            keep(self._shared[of_sales])
+        return self._shared[of_sales]
 
     def once(self, what: Hashable, compute: Callable[[], T]) -> T:
-        """What is computed under a name, and once, however many tables read it; Spark keeps it, where it is rows."""
+        """What is computed under a name, and once, however many tables read it. Where it is rows, plans end there."""
         if what not in self._made:
-            self._made[what] = compute()
-            if isinstance(self._made[what], DataFrame):
-                keep(self._made[what])
-        made: T = self._made[what]
-        return made
-
-    def kept(self, rows: DataFrame) -> DataFrame:
-        """The rows, kept until all tables are computed: a plan that reads them ends there."""
-        return self.once(rows, lambda: rows)
+            made = compute()
+            self._made[what] = cut_off(made) if isinstance(made, DataFrame) else made
+        found: T = self._made[what]
+        return found
 
     def unpersist(self) -> None:
-        for made in self._made.values():
-            if isinstance(made, DataFrame):
-                unpersist(made)
+        for rows in self._shared.values():
+            unpersist(rows)
 
 
 @contextmanager

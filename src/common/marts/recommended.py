@@ -18,6 +18,7 @@ from common.offers.pairs import baskets_passed_over, product_pairs
 from common.offers.popularity import popularity
 from common.offers.purchases import SalesByDay, at_each, bought_by, day_of_sale, known_at, now
 from common.offers.recommendations import recommendations
+from common.spark.session import cut_off
 
 # The settings that say what is a day, and what is a product; and their defaults.
 OF_OFFERS = {"business_time_zone": "UTC", "products_left_out": ""}
@@ -32,15 +33,15 @@ def recommendations_now(inputs: Inputs) -> DataFrame:
     """One row per customer, kind and rank."""
     at = [now(_by_day(inputs))]
     people, owned = at_each(groups_of(inputs.customers, _bought(inputs)), at), _owned(inputs, at)
-    popular = popularity(owned, inputs.kept, least=LEAST_CUSTOMERS)
-    offers = recommendations(owned, _pairs(inputs, at), popular, people, inputs.kept)
+    popular = popularity(owned, cut_off, least=LEAST_CUSTOMERS)
+    offers = recommendations(owned, _pairs(inputs, at), popular, people, cut_off)
     return offers.select(*CUSTOMER_RECOMMENDATIONS.column_names)
 
 
 def accuracy_now(inputs: Inputs) -> DataFrame:
     """One row per cut, kind and method."""
     at = cuts(now(_by_day(inputs)), inputs.settings["accuracy_cuts"])
-    return recommendation_accuracy(_bought(inputs), _owned(inputs, at), _pairs(inputs, at), at, inputs.kept)
+    return recommendation_accuracy(_bought(inputs), _owned(inputs, at), _pairs(inputs, at), at, cut_off)
 
 
 def compare_touched_cuts(mart: Mart, inputs: Inputs, recorded: Sources) -> Pending | Unclear:

@@ -21,7 +21,7 @@ RECENT_DAYS = 28
 NO_DAY = date(1970, 1, 1)
 
 
-# Has Spark keep rows that are read several times: where each reader computed them, its plan would grow with all theirs.
+# Has rows that are read several times computed once: else the plan of each reader would grow by all of theirs.
 Keeps = Callable[[DataFrame], DataFrame]
 
 

@@ -82,6 +82,16 @@ def keep(rows: DataFrame) -> bool:
     return is_kept
 
 
+def cut_off(rows: DataFrame) -> DataFrame:
+    """The rows, computed once and kept by Spark until nobody has them any more. A plan that reads them ends there; with
+    `keep` it still names all that they are computed from, and the more so where such rows are made of each other. Where
+    the platform does not offer it, the rows are as they were.
+    """
+    with _where_offered():
+        return rows.localCheckpoint(eager=False)
+    return rows
+
+
 def unpersist(rows: DataFrame) -> None:
     """Free what `keep` takes."""
     with _where_offered():
