@@ -83,7 +83,7 @@ def compare_totals(stored: DataFrame, sales: DataFrame, table: Table, totals: Ho
 
 def _compare(stored: DataFrame, expected: DataFrame, table: Table, key: Sequence[str], what: str) -> Checked:
     """Compare the rows of every key of either side, all columns, where two nulls are the same; `table` is the one that
-    is compared.
+    is compared. What is added has names that no table has: one may have a KIND.
     """
     left = stored.select(F.lit(True).alias("is_stored"), *_prefixed(stored, "stored_"))
     right = expected.select(F.lit(True).alias("is_expected"), *_prefixed(expected, "expected_"))
@@ -96,14 +96,14 @@ def _compare(stored: DataFrame, expected: DataFrame, table: Table, key: Sequence
     )
     compared = left.join(right, on=reduce(Column.__and__, is_same_key), how="full").select(
         *[F.coalesce(f"stored_{name}", f"expected_{name}").alias(name) for name in key],
-        kind.alias("kind"),
-        F.filter(cells, lambda cell: cell["differs"]).alias("cells"),
+        kind.alias("_kind"),
+        F.filter(cells, lambda cell: cell["differs"]).alias("_cells"),
     )
-    counts = compared.agg(F.count(F.lit(1)).alias("keys"), F.count("kind").alias("differing")).collect()[0]
+    counts = compared.agg(F.count(F.lit(1)).alias("keys"), F.count("_kind").alias("differing")).collect()[0]
     if not counts["differing"]:
         return Checked(counts["keys"], [])
-    first = compared.where("kind IS NOT NULL").orderBy(*key).limit(EXAMPLES_KEPT)
-    rows = first.select(_key_in_words(key, table).alias("key"), "kind", "cells").collect()
+    first = compared.where("_kind IS NOT NULL").orderBy(*key).limit(EXAMPLES_KEPT)
+    rows = first.select(_key_in_words(key, table).alias("_key"), "_kind", "_cells").collect()
     finding = Finding(table.name, what, counts["differing"], differences=[_difference(row) for row in rows])
     return Checked(counts["keys"], [finding])
 
@@ -125,7 +125,8 @@ def _prefixed(rows: DataFrame, prefix: str) -> list[Column]:
 
 
 def _difference(row: Row) -> Difference:
-    return Difference(row["key"], row["kind"], [Cell(c["column"], c["stored"], c["expected"]) for c in row["cells"]])
+    cells = [Cell(c["column"], c["stored"], c["expected"]) for c in row["_cells"]]
+    return Difference(row["_key"], row["_kind"], cells)
 
 
 def _key_in_words(key: Sequence[str], table: Table) -> Column:
