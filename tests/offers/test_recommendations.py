@@ -23,7 +23,7 @@ def first_lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) ->
     """A lake of 110 days, with recommendations."""
     folder = tmp_path_factory.mktemp("offers")
     (folder / "people.csv").write_text("\n".join([*PEOPLE, ""]))
-    (folder / "sales.csv").write_text("\n".join([SALES_HEADER, *sold(110, 1), ""]))
+    (folder / "sales.csv").write_text("\n".join([SALES_HEADER, *sold(110, 10), ""]))
     (folder / "feeds.yml").write_text("transactions:\n  returns: allow\n  guests: allow\n")
     inputs = [f"--transactions={folder}/sales.csv", f"--customers={folder}/people.csv"]
     assert load_sales.main([*inputs, f"--feeds={folder}/feeds.yml", f"--lake={folder}/lake", "--json"]) == 0
