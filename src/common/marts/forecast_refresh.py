@@ -11,10 +11,9 @@ from common.contract import SALES
 from common.contract.forecast import ALL_PRODUCTS, DAY
 from common.forecast.history import Days
 from common.lake.provenance import Sources, Unclear, why_not_incremental
-from common.marts.differences import differing_rows
+from common.marts.differences import none_differing
 from common.marts.forecasts import whole_days
-from common.marts.mart import FindsPending, Inputs, Mart, Pending
-from common.spark.session import keep
+from common.marts.mart import FindsPending, Inputs, Mart, Pending, differing
 
 # All rows of a table, or those of the total and of some products.
 RowsOfProducts = Callable[[Inputs, "DataFrame | None"], DataFrame]
@@ -34,13 +33,10 @@ def touched_series(rows_of: RowsOfProducts) -> FindsPending:
         key = ("touched products", recorded, days)
         touched = inputs.once(key, lambda: _touched_products(inputs, recorded, days))
         if touched.isEmpty():
-            return Pending(held.withColumn("is_gone", F.lit(False)).limit(0), groups=0)
+            return Pending(none_differing(held), groups=0)
         with_total = touched.union(touched.sparkSession.sql(f"SELECT '{ALL_PRODUCTS}'"))
-        rows = differing_rows(
-            held.join(with_total, on="PRODUCT_ID", how="left_semi"), rows_of(inputs, touched), mart.table
-        )
-        keep(rows)
-        return Pending(rows, kept=[rows])
+        held_of_these = held.join(with_total, on="PRODUCT_ID", how="left_semi")
+        return differing(mart, held_of_these, rows_of(inputs, touched))
 
     return pending
 

@@ -215,9 +215,7 @@ def plan_refresh(mart: Mart, inputs: Inputs) -> tuple[TableChange, str | None] |
 def compare_all(mart: Mart, inputs: Inputs, recorded: Sources) -> Pending | Unclear:
     """The rows that differ, from a look at all of them: for a table in which one sale may change any row."""
     held = inputs.lake.read(mart.table, inputs.lake.version(mart.table))
-    rows = differing_rows(held, mart.rows(inputs), mart.table)
-    keep(rows)
-    return Pending(rows, kept=[rows])
+    return differing(mart, held, mart.rows(inputs))
 
 
 def compare_touched_hours(mart: Mart, inputs: Inputs, recorded: Sources) -> Pending | Unclear:
@@ -230,7 +228,12 @@ def compare_touched_hours(mart: Mart, inputs: Inputs, recorded: Sources) -> Pend
     hours = hours_in(inputs.lake.changes(SALES, recorded.sales_version, inputs.sources.sales_version))
     touched = hours_condition(HOUR, hours)
     held = inputs.lake.read(mart.table, inputs.lake.version(mart.table)).where(touched)
-    rows = differing_rows(held, mart.rows(inputs.where(touched)), mart.table)
+    return differing(mart, held, mart.rows(inputs.where(touched)), hours)
+
+
+def differing(mart: Mart, held: DataFrame, recomputed: DataFrame, hours: list[datetime] | None = None) -> Pending:
+    """The recomputed rows that are not `held` so: of the whole table, or of that part of it which both are."""
+    rows = differing_rows(held, recomputed, mart.table)
     keep(rows)
     return Pending(rows, hours=hours, kept=[rows])
 

@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 from common.contract import SALES
 from common.contract.offers import CUSTOMER_RECOMMENDATIONS, LEAST_CUSTOMERS, PRODUCT_PAIRS
 from common.lake.provenance import Sources, Unclear, why_not_incremental
+from common.marts.differences import none_differing
 from common.marts.mart import Inputs, Mart, Pending, compare_all
 from common.offers.accuracy import cuts, end_of, recommendation_accuracy
 from common.offers.owned import groups_of, owned_by
@@ -60,7 +61,7 @@ def compare_touched_cuts(mart: Mart, inputs: Inputs, recorded: Sources) -> Pendi
         changes = inputs.lake.changes(SALES, recorded.sales_version, inputs.sources.sales_version)
         has_the_cuts = {row["CUT"] for row in held.select("CUT").distinct().collect()} == {*at}
         if has_the_cuts and changes.where(is_looked_at).isEmpty():
-            return Pending(held.limit(0).withColumn("is_gone", F.lit(True)), groups=0)
+            return Pending(none_differing(held), groups=0)
     return compare_all(mart, inputs, recorded)
 
 
