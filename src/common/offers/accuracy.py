@@ -22,9 +22,9 @@ from common.contract.offers import (
     POPULAR_IN_COUNTRY,
     RECOMMENDATION_ACCURACY,
 )
-from common.offers.popularity import Popularity, best_lacking, best_of, popularity, with_popularity
+from common.offers.popularity import Popularity, best_lacking, best_of, popularity, with_buyers, with_popularity
 from common.offers.purchases import NO_DAY, Keeps, at_each
-from common.offers.recommendations import recommendations
+from common.offers.recommendations import ranked, recommendations
 
 # What is offered is compared with what is bought in so many days.
 AHEAD_DAYS = 28
@@ -106,8 +106,7 @@ def _bought_next(purchases: DataFrame, owned: DataFrame) -> DataFrame:
 
 def _ours_mixed(ours: DataFrame) -> DataFrame:
     """What is offered to buy again, and below it what is new, ten in all."""
-    again_first = Window.partitionBy(*_OF_CUSTOMER).orderBy(F.col("KIND") != AGAIN, "RANK")
-    return ours.withColumn("RANK", F.row_number().over(again_first)).where(F.col("RANK") <= OFFERS)
+    return ranked(ours, F.col("KIND") != AGAIN, F.col("RANK"))
 
 
 def _popular(popular: Popularity, people: DataFrame, owned: DataFrame, method: str) -> list[DataFrame]:
@@ -117,9 +116,9 @@ def _popular(popular: Popularity, people: DataFrame, owned: DataFrame, method: s
         NEW: best_lacking(popular.lists, people, owned, OFFERS),
     }
     return [
-        _ranked(with_popularity(popular, rows).where(F.col("popular") > 0), "popular").withColumns(
-            {"METHOD": F.lit(method), "KIND": F.lit(kind)}
-        )
+        ranked(
+            with_popularity(popular, rows).where(F.col("popular") > 0), F.desc("popular"), F.col("PRODUCT_ID")
+        ).withColumns({"METHOD": F.lit(method), "KIND": F.lit(kind)})
         for kind, rows in best.items()
     ]
 
@@ -128,22 +127,11 @@ def _own_frequency(popular: Popularity, people: DataFrame, owned: DataFrame) -> 
     """Offers of what the customer bought on the most days; the most popular has half a day added, others less."""
     best = best_of(popular.lists, people, OFFERS)
     days = owned.select(*_OF_OFFER, "days").union(best.select(*_OF_OFFER, F.lit(0).cast("bigint")))
-    buyers = popular.overall.select("AS_OF", "PRODUCT_ID", "buyers")
-    most = buyers.groupBy("AS_OF").agg(F.greatest(F.max("buyers"), F.lit(1)).alias("most_buyers"))
-    scored = (
-        days.groupBy(*_OF_OFFER)
-        .agg(F.max("days").alias("days"))
-        .join(buyers, on=["AS_OF", "PRODUCT_ID"], how="inner")
-        .join(F.broadcast(most), on="AS_OF", how="inner")
-        .withColumn("points", 2 * F.col("days") * F.col("most_buyers") + F.col("buyers"))
-        .where(F.col("points") > 0)
-    )
-    return _ranked(scored, "points").withColumns({"METHOD": F.lit(OWN_FREQUENCY), "KIND": F.lit(MIXED)})
-
-
-def _ranked(scored: DataFrame, points: str) -> DataFrame:
-    best_first = Window.partitionBy(*_OF_CUSTOMER).orderBy(F.desc(points), "PRODUCT_ID")
-    return scored.withColumn("RANK", F.row_number().over(best_first)).where(F.col("RANK") <= OFFERS)
+    by_product = days.groupBy(*_OF_OFFER).agg(F.max("days").alias("days"))
+    points = 2 * F.col("days") * F.col("most_buyers") + F.col("buyers")
+    scored = with_buyers(popular, by_product).withColumn("points", points).where(F.col("points") > 0)
+    best_first = (F.desc("points"), F.col("PRODUCT_ID"))
+    return ranked(scored, *best_first).withColumns({"METHOD": F.lit(OWN_FREQUENCY), "KIND": F.lit(MIXED)})
 
 
 def _figures(offered: DataFrame, truth: DataFrame, products: DataFrame) -> DataFrame:

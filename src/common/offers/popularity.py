@@ -66,6 +66,16 @@ def with_popularity(popular: Popularity, offers: DataFrame) -> DataFrame:
     )
 
 
+def with_buyers(popular: Popularity, offers: DataFrame) -> DataFrame:
+    """Offers, with AS_OF and PRODUCT_ID, and beside them the `buyers` of each now, and the `most_buyers` that any
+    product has, 1 at least.
+    """
+    buyers = popular.overall.select("AS_OF", "PRODUCT_ID", "buyers")
+    most = buyers.groupBy("AS_OF").agg(F.greatest(F.max("buyers"), F.lit(1)).alias("most_buyers"))
+    beside = offers.join(buyers, on=["AS_OF", "PRODUCT_ID"], how="inner")
+    return beside.join(F.broadcast(most), on="AS_OF", how="inner")
+
+
 def best_of(lists: DataFrame, people: DataFrame, most: int) -> DataFrame:
     """One row per AS_OF, customer of `people` and product: the `most` best of the list of its group, and of that of
     everybody.

@@ -18,7 +18,7 @@ from common.contract.offers import (
     POPULAR_WITH_PEOPLE_LIKE_YOU,
 )
 from common.offers.owned import AGAIN_HALF_LIFE, NO_GROUP
-from common.offers.popularity import Popularity, best_lacking, most_popular_first, with_popularity
+from common.offers.popularity import Popularity, best_lacking, most_popular_first, with_buyers, with_popularity
 from common.offers.purchases import Keeps, fresh
 
 # Of a customer, so many products lead to others. A place among them is kept in as many bits as it takes.
@@ -43,14 +43,9 @@ def recommendations(
 def _again(owned: DataFrame, popular: Popularity) -> DataFrame:
     """What the customer bought, the best first. The most popular product has half a day added, others less."""
     half_a_day = fresh(AGAIN_HALF_LIFE) // 2
-    buyers = popular.overall.select("AS_OF", "PRODUCT_ID", "buyers")
-    most = buyers.groupBy("AS_OF").agg(F.greatest(F.max("buyers"), F.lit(1)).alias("most_buyers"))
-    scored = (
-        owned.join(buyers, on=["AS_OF", "PRODUCT_ID"], how="inner")
-        .join(F.broadcast(most), on="AS_OF", how="inner")
-        .withColumn("points", F.expr(f"again + {half_a_day} * buyers DIV most_buyers"))
-    )
-    return _best(scored, F.desc("buyers"), F.col("PRODUCT_ID")).select(
+    points = F.expr(f"again + {half_a_day} * buyers DIV most_buyers")
+    scored = with_buyers(popular, owned).withColumn("points", points)
+    return ranked(scored, F.desc("points"), F.desc("buyers"), F.col("PRODUCT_ID")).select(
         *_OF_CUSTOMER,
         F.lit(AGAIN).alias("KIND"),
         "RANK",
@@ -75,7 +70,7 @@ def _new(owned: DataFrame, pairs: DataFrame, popular: Popularity, people: DataFr
     of_pairs, of_popularity = _OF_PAIRS * F.col("going_with_share"), _OF_POPULARITY * F.col("popular_share")
     points = of_pairs + of_popularity
     scored = with_popularity(popular, candidates).withColumns(largest).withColumns(shares).withColumn("points", points)
-    best = _best(scored, *most_popular_first())
+    best = ranked(scored, F.desc("points"), *most_popular_first())
     is_with = (F.col("going_with") > 0) & (of_pairs >= of_popularity)
     is_alike = (F.col("group") != NO_GROUP) & F.col("group_buyers").isNotNull()
     reason = F.when(is_with, BOUGHT_WITH).when(is_alike, POPULAR_WITH_PEOPLE_LIKE_YOU).otherwise(POPULAR)
@@ -130,10 +125,10 @@ def _candidates(owned: DataFrame, going_with: DataFrame, lacking: DataFrame) -> 
     )
 
 
-def _best(scored: DataFrame, *then: Column) -> DataFrame:
-    """The best of each customer by `points`, of equal ones by what comes `then`, with their RANK."""
-    best_first = Window.partitionBy(*_OF_CUSTOMER).orderBy(F.desc("points"), *then)
-    return scored.withColumn("RANK", F.row_number().over(best_first)).where(F.col("RANK") <= OFFERS)
+def ranked(offers: DataFrame, *best_first: Column) -> DataFrame:
+    """The best of each customer, ten at most, with their RANK in this order."""
+    in_order = Window.partitionBy(*_OF_CUSTOMER).orderBy(*best_first)
+    return offers.withColumn("RANK", F.row_number().over(in_order)).where(F.col("RANK") <= OFFERS)
 
 
 def _score(whole: int) -> Column:
