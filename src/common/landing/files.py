@@ -23,7 +23,7 @@ _FIRST_BYTES = 300
 # How the failure of a query begins that met one; the path of the file follows.
 TOO_LONG = "LINE_TOO_LONG in "
 # By the end of a name, what Hadoop unpacks and Python does not.
-ONLY_BY_SPARK = (".zst", ".deflate", ".snappy", ".lz4")
+_ONLY_BY_SPARK = (".zst", ".deflate", ".snappy", ".lz4")
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,10 @@ class InputFile:
     modified_at: datetime
 
 
-def is_here(file: InputFile) -> bool:
-    """Whether this process finds the file on its own disk that Spark has found."""
-    if not file.uri.startswith("file:") or not is_on_this_disk(file.path):
+def can_be_read_here(file: InputFile) -> bool:
+    """Whether this process finds the file on its own disk that Spark has found, and can unpack it."""
+    is_local = file.uri.startswith("file:") and is_on_this_disk(file.path)
+    if not is_local or file.path.lower().endswith(_ONLY_BY_SPARK):
         return False
     try:
         found = os.stat(file.path)

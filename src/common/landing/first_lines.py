@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pyspark.sql import SparkSession, Window
 from pyspark.sql import functions as F
 
-from common.landing.files import LONGEST_LINE, ONLY_BY_SPARK, InputFile, is_here, open_unpacked, read_text
+from common.landing.files import LONGEST_LINE, InputFile, can_be_read_here, open_unpacked, read_text
 from common.landing.unreadable import too_long
 
 _CHUNK = 1 << 16
@@ -35,7 +35,7 @@ def first_lines(spark: SparkSession, files: Sequence[InputFile], count: int) -> 
 
 def _read_here(file: InputFile, count: int) -> list[bytes] | None:
     """The lines, or None where Spark is to say what there is."""
-    if not is_here(file) or file.path.lower().endswith(ONLY_BY_SPARK):
+    if not can_be_read_here(file):
         return None
     try:
         with open_unpacked(file.path) as stream:

@@ -10,15 +10,7 @@ from urllib.parse import unquote
 
 from common.errors import ConfigError, DataRefusedError, SalesLakehouseError
 from common.landing.archives import not_packed, packing_of
-from common.landing.files import (
-    LONGEST_LINE,
-    ONLY_BY_SPARK,
-    TOO_LONG,
-    InputFile,
-    first_bytes,
-    is_here,
-    open_unpacked,
-)
+from common.landing.files import LONGEST_LINE, TOO_LONG, InputFile, can_be_read_here, first_bytes, open_unpacked
 from common.spark.failures import SPARK_ERRORS, damaged_file, is_out_of_memory
 from common.spark.paths import plain_path
 
@@ -72,8 +64,8 @@ def check_line_lengths(files: Sequence[InputFile]) -> None:
     reading the whole file, which is so of plain files on this disk.
     """
     for file in files:
-        is_plain = not packing_of(file.path) and not file.path.lower().endswith(ONLY_BY_SPARK)
-        if file.size > LONGEST_LINE and is_plain and is_here(file) and _has_piece_without_end(file):
+        is_plain = file.size > LONGEST_LINE and not packing_of(file.path) and can_be_read_here(file)
+        if is_plain and _has_piece_without_end(file):
             number = _long_line(file)
             if number is not None:
                 raise too_long(file.path, number)
@@ -111,7 +103,7 @@ def _out_of_memory(files: Sequence[InputFile]) -> SalesLakehouseError:
 
 def _long_line(file: InputFile) -> int | None:
     """The number of the first line that is too long; None where there is none, or where this process cannot tell."""
-    if not is_here(file) or file.path.lower().endswith(ONLY_BY_SPARK):
+    if not can_be_read_here(file):
         return None
     try:
         with open_unpacked(file.path) as stream:
