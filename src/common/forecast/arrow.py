@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from common.forecast.accuracy import accuracy, hits, scales
+from common.forecast.history import HOURS_OF_DAY, SERIES
 from common.forecast.methods import DAYS, HOURS
 from common.forecast.outlook import Outlook, outlook
 from common.forecast.series import Batch, Bools, Grain, batch_of
@@ -18,9 +19,8 @@ from common.forecast.stock import Cover, cover
 
 # So many series at a time: what is computed of them is to fit into the processor's cache.
 _SERIES_AT_ONCE = 512
-_HOURS_OF_DAY = 24
 
-KEYS = "SERIES_KIND string, PRODUCT_ID string, GRAIN string, MEASURE string"
+KEYS = ", ".join(f"{name} string" for name in SERIES)
 FORECASTS = "HORIZON int, FORECAST double, LO80 double, HI80 double, LO95 double, HI95 double"
 ACCURACIES = (
     "MODEL string, HORIZON_BAND string, ORIGINS int, MASE double, RMSSE double, WAPE double, BIAS double, "
@@ -79,7 +79,7 @@ def _series_in(
 ) -> Iterator[tuple[pa.RecordBatch, Batch, Grain, Bools]]:
     """The series in some rows, those of one grain together; with the rows, and with when they are closed."""
     for rows in batches:
-        for grain, hours in ((DAYS, 1), (HOURS, _HOURS_OF_DAY)):
+        for grain, hours in ((DAYS, 1), (HOURS, HOURS_OF_DAY)):
             for some in _slices(rows.filter(pc.equal(rows.column("GRAIN"), grain.name))):
                 last = last_day * hours + hours - 1
                 batch = _batch(some, last, grain)
@@ -109,7 +109,7 @@ def _batch(rows: pa.RecordBatch, last: int, grain: Grain) -> Batch:
 
 
 def _with_keys(rows: pa.RecordBatch, columns: dict[str, pa.Array]) -> pa.RecordBatch:
-    keys = {name: rows.column(name) for name in ("SERIES_KIND", "PRODUCT_ID", "GRAIN", "MEASURE")}
+    keys = {name: rows.column(name) for name in SERIES}
     return pa.RecordBatch.from_pydict({**keys, **columns})
 
 

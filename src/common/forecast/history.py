@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -68,9 +69,7 @@ def series(sales: DataFrame, days: Days, only: DataFrame | None) -> DataFrame:
         _points(sums.withColumn("PRODUCT_ID", F.lit(ALL_PRODUCTS)), TOTAL, "day", AMOUNT),
         _points(sums.withColumn("PRODUCT_ID", F.lit(ALL_PRODUCTS)), TOTAL, "hour", AMOUNT),
     ]
-    together = points[0]
-    for more in points[1:]:
-        together = together.unionByName(more)
+    together = reduce(DataFrame.unionByName, points)
     listed = together.groupBy(*SERIES).agg(F.collect_list(F.struct("period", "value")).alias("points"))
     return listed.select(
         *SERIES, F.col("points.period").alias("periods"), F.col("points.value").alias("values")
