@@ -18,6 +18,8 @@ import pandas as pd
 
 from bench import markdown
 from support.forecast_cuts import (
+    CUTS,
+    HOUR_CUTS,
     HOURLY,
     TOTAL,
     Case,
@@ -30,16 +32,18 @@ from support.forecast_cuts import (
 )
 from support.forecast_lakes import Forecasts, forecasts_of_lakes
 
-CUTS = "2011-09-29,2011-10-13,2011-10-27,2011-11-10,2011-11-24"
-HOUR_CUTS = "2011-10-06,2011-10-20,2011-11-03,2011-11-17,2011-12-01"
 OURS, REFERENCE = "forecast_sales", "AutoETS"
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="./run-benchmarks.sh forecast", description=__doc__)
     parser.add_argument("--raw", type=Path, required=True, metavar="FOLDER", help="the files of the shop")
-    parser.add_argument("--cuts", default=CUTS, metavar="DAYS", help="last whole days known, for forecasts by day")
-    parser.add_argument("--hour-cuts", default=HOUR_CUTS, metavar="DAYS", help="the same for forecasts by hour")
+    parser.add_argument(
+        "--cuts", default=",".join(CUTS), metavar="DAYS", help="last whole days known, for forecasts by day"
+    )
+    parser.add_argument(
+        "--hour-cuts", default=",".join(HOUR_CUTS), metavar="DAYS", help="the same for forecasts by hour"
+    )
     parser.add_argument(
         "--lake", type=Path, metavar="FOLDER", help="where the lake is made and left (default: nowhere)"
     )

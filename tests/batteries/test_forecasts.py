@@ -17,14 +17,12 @@ from common.contract.forecast import FORECAST_ACCURACY, SALES_FORECAST, STOCK_CO
 from jobs import forecast_sales
 from support.batteries import Battery
 from support.expected_forecasts import DAY, HOUR, expected
-from support.forecast_cuts import Shop, broken_gates, cases, embarrassments, online_retail, score
+from support.forecast_cuts import CUTS, HOUR_CUTS, Shop, broken_gates, cases, embarrassments, online_retail, score
 from support.forecast_lakes import forecasts_of_lakes
 from support.lakes import REAL_DATA, Workbench, arrow
 from support.worker import Worker, on_cores
 
 RAW = REAL_DATA / "online-retail"
-CUTS = ["2011-09-29", "2011-10-13", "2011-10-27", "2011-11-10", "2011-11-24"]
-HOUR_CUTS = ["2011-10-06", "2011-10-20", "2011-11-03", "2011-11-17", "2011-12-01"]
 TABLES = [table.name for table in (SALES_FORECAST, FORECAST_ACCURACY, STOCK_COVER)]
 FIRST_DAY = date(2025, 3, 3)
 

@@ -15,7 +15,7 @@ from jobs import verify_aggregate
 from support.batteries import Battery
 from support.lakes import Workbench
 from support.offers import LEFT_OUT, PEOPLE, TABLES, ZONE, assert_offers_are_right, offer_versions, recommend, sold
-from support.worker import Worker, submit_arguments
+from support.worker import Worker, on_cores
 
 TO_NEXT_SEED = 7919
 
@@ -76,15 +76,8 @@ def test_offers_on_any_number_of_cores(spark: SparkSession, tmp_path: Path, batt
     recommend(bench)
     rows = {table: bench.rows(table) for table in TABLES}
     for cores, copy in copies.items():
-        more = {
-            "spark.master": f"local[{cores}]",
-            "spark.sql.shuffle.partitions": str(3 + 4 * cores),
-            "spark.sql.adaptive.enabled": "true",
-            "spark.sql.codegen.wholeStage": "true",
-            "spark.sql.codegen.factoryMode": "FALLBACK",
-        }
-        options = [f"--conf {key}={value}" for key, value in more.items()]
-        with Worker(tmp_path / str(cores), {"PYSPARK_SUBMIT_ARGS": submit_arguments(copy.parent, *options)}) as worker:
+        folder = tmp_path / str(cores)
+        with Worker(folder, on_cores(cores, folder)) as worker:
             told = [f"--business-time-zone={ZONE}", f"--products-left-out={LEFT_OUT}"]
             exit_code, printed = worker.run("recommend_products", f"--lake={copy}", *told)
             assert exit_code == 0, printed

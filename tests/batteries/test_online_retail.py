@@ -15,9 +15,9 @@ from pyspark.sql import SparkSession
 from support.batteries import Battery
 from support.lakes import REAL_DATA, Outcome, Workbench, aggregate_rows, arrow, assert_equals_recompute
 from support.project import ROOT
+from support.worker import COMPILED
 
 FEEDS = ROOT / "examples" / "online_retail" / "feeds.yml"
-COMPILED = {"spark.sql.codegen.wholeStage": "true", "spark.sql.codegen.factoryMode": "FALLBACK"}
 DAYS = sorted((REAL_DATA / "online-retail").glob("*.csv.gz"))
 
 pytestmark = pytest.mark.skipif(not DAYS, reason="the real files are not beside the project")
@@ -37,7 +37,7 @@ def test_one_day_of_the_shop(bench: Workbench) -> None:
 
 @pytest.fixture
 def compiled(spark: SparkSession) -> Iterator[None]:
-    """Expressions are compiled, as in a run of the script: to interpret them takes longer where rows are many."""
+    """Expressions are compiled."""
     as_for_few_rows = {name: str(spark.conf.get(name)) for name in COMPILED}
     for name, value in COMPILED.items():
         spark.conf.set(name, value)

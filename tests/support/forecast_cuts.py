@@ -14,6 +14,9 @@ import pandas as pd
 
 TOTAL, HOURLY = "total by day", "total by hour"
 TOP_PRODUCTS = 50
+# The last whole days that are known, for forecasts by day and by hour: those at which the bounds of GATES hold.
+CUTS: tuple[str, ...] = ("2011-09-29", "2011-10-13", "2011-10-27", "2011-11-10", "2011-11-24")
+HOUR_CUTS: tuple[str, ...] = ("2011-10-06", "2011-10-20", "2011-11-03", "2011-11-17", "2011-12-01")
 # Periods of a season, and periods ahead.
 SEASON = {"day": (7, 14), "hour": (168, 168)}
 # What has to be reached, of each kind of series: the mean error at most so much, also beside that of the two simplest;

@@ -121,6 +121,10 @@ def serve() -> None:
         answers.flush()
 
 
+# As in a run of the script: to interpret expressions takes longer where rows are many.
+COMPILED = {"spark.sql.codegen.wholeStage": "true", "spark.sql.codegen.factoryMode": "FALLBACK"}
+
+
 def on_cores(cores: int, folder: Path) -> dict[str, str]:
     """The environment of a worker on so many cores, with its warehouse in the folder: compiled, adaptive, and in other
     parts, as larger runs are.
@@ -129,8 +133,7 @@ def on_cores(cores: int, folder: Path) -> dict[str, str]:
         "spark.master": f"local[{cores}]",
         "spark.sql.shuffle.partitions": str(3 + 4 * cores),
         "spark.sql.adaptive.enabled": "true",
-        "spark.sql.codegen.wholeStage": "true",
-        "spark.sql.codegen.factoryMode": "FALLBACK",
+        **COMPILED,
     }
     options = [f"--conf {key}={value}" for key, value in more.items()]
     return {"PYSPARK_SUBMIT_ARGS": submit_arguments(folder / "warehouse", *options)}
