@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 trap 'exit 130' INT
 echo "run-tests.sh: sets up the packages of the tests where they are missing (1.8 GB in .venv, some minutes), then checks" \
-    "style, types and behaviour (a quarter of an hour on two cores). Ctrl-C ends it. To query a lake, ./setup.sh --query is enough." >&2
+    "style, types and behaviour (about a quarter of an hour on two cores). Ctrl-C ends it. To query a lake, ./setup.sh --query is enough." >&2
 # shellcheck source=setup.sh
 source ./setup.sh requirements-dev.lock
 export SPARK_CONF_DIR="$PWD/conf"

@@ -18,10 +18,10 @@ from support.canaries import Canaries, Searched
 from support.lakes import Workbench
 from support.worker import MANY_RUNS, submit_arguments
 
-_EVERYDAY = "not battery and not platform"
+_EVERYDAY = "not battery and not platform and not thorough"
 _FIGURES = pytest.StashKey[list[Battery]]()
 _SEARCHED = pytest.StashKey[Searched]()
-_LONGEST = ("test_over_connect.py", "test_id_index.py")
+_LONGEST = ("test_over_connect.py", "test_recommendations.py")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -31,6 +31,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--record", action="store_true", help="write the figures of the batteries into docs/explanation/proof.md"
     )
+    parser.addoption("--part", metavar="K/N", help="of all tests that are chosen, run the K-th of N parts, such as 1/3")
     parser.addoption("--seconds", action="store_true", help="say in the end how many seconds each file of tests took")
     parser.addoption("--connect", metavar="URL", help="run the tests over Spark Connect: local[2], or sc://HOST:PORT")
     parser.addoption(
@@ -46,8 +47,18 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash.setdefault(_SEARCHED, Searched())
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of several processes, none is to begin the longest file when the others are done."""
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the part that is asked for. Of several processes, none is to begin the longest file when the others are
+    done.
+    """
+    part = config.getoption("--part")
+    if part:
+        number, parts = map(int, part.split("/"))
+        assert 1 <= number <= parts, "--part takes K/N, such as 1/3"
+        chosen = items[number - 1 :: parts]
+        config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+        items[:] = chosen
     items.sort(key=lambda item: item.path.name not in _LONGEST)
 
 

@@ -214,6 +214,7 @@ def test_every_damaged_file_is_named_and_the_other_tables_are_checked(checkup: C
     assert rows == {SALES.name: None, CUSTOMERS.name: None, REJECTED.name: None, AGGREGATE.name: 5, RUNS.name: 2}
 
 
+@pytest.mark.thorough
 def test_maintenance_is_no_difference_and_vacuumed_versions_are_replaced_by_the_newest(checkup: Checkup) -> None:
     checkup.spark.sql(f"OPTIMIZE {checkup.table(SALES)}")
     newer = checkup.report(0)

@@ -236,6 +236,7 @@ def test_a_run_that_died_between_two_tables_is_finished_by_the_next(bench: Workb
         assert_ended_like(bench.lake, versions, bench)
 
 
+@pytest.mark.thorough
 def test_a_run_that_died_while_it_created_tables_is_finished_by_the_next(bench: Workbench) -> None:
     """Found by the battery of kills: a log without a commit was taken for a table that is there."""
     for table in TABLES:

@@ -81,6 +81,7 @@ def test_damaged_lakes(bench: Workbench, battery: Battery) -> None:
     battery.passed(f"{rounds} damages: " + ", ".join(f"{count} {how}" for how, count in sorted(found.items())))
 
 
+@pytest.mark.thorough
 def test_a_damaged_file_is_named_and_the_repair_that_is_named_works(bench: Workbench) -> None:
     loaded(bench, times=1)
     log = Path(bench.path(SALES.name)) / "_delta_log"

@@ -9,6 +9,7 @@ from support.forgetting import NumberedCustomers
 from support.lakes import Workbench
 
 
+@pytest.mark.thorough
 def test_forgetting_small_numbers_takes_nothing_from_others(bench: Workbench) -> None:
     customers = NumberedCustomers(bench, count=5, seed=1)
     for customer in (1, 2, 5):

@@ -29,6 +29,7 @@ def columns(**changed: str) -> str:
     return f"transactions: {{columns: {{{', '.join(f'{name}: {source}' for name, source in names.items())}}}}}"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("feed", "line"), [("transactions", 42), ("customers", 22)])
 def test_headers(bench: Workbench, feed: str, line: int) -> None:
     path = CASES / "headers" / ("transactions.csv" if feed == "transactions" else "customer.csv")
@@ -38,6 +39,7 @@ def test_headers(bench: Workbench, feed: str, line: int) -> None:
     assert bench.versions() == {}
 
 
+@pytest.mark.thorough
 def test_totals(bench: Workbench) -> None:
     people = read(bench, CUSTOMERS_FEED, "customers: {}", CASES / "totals" / "customer.csv")
     assert [row[0] for row in accepted(people)] == ["1", "2"]
@@ -46,6 +48,7 @@ def test_totals(bench: Workbench) -> None:
     assert [row[0] for row in accepted(sales)] == ["t1"]
 
 
+@pytest.mark.thorough
 def test_spreadsheet_ids(bench: Workbench) -> None:
     outcome = bench.load(transactions=CASES / "spreadsheet-ids")
     assert outcome.reasons() == {"transaction_id_is_not_rounded": 2}
@@ -54,6 +57,7 @@ def test_spreadsheet_ids(bench: Workbench) -> None:
     assert "Export again, with this column formatted as text" in advice
 
 
+@pytest.mark.thorough
 def test_times(bench: Workbench) -> None:
     batch = read(bench, TRANSACTIONS, "transactions: {}", CASES / "times" / "transactions.csv")
     assert {row[0]: row[5] for row in accepted(batch)} == {
@@ -72,6 +76,7 @@ def test_times(bench: Workbench) -> None:
     assert batch.rejected == 0
 
 
+@pytest.mark.thorough
 def test_numbers_of_sales(bench: Workbench) -> None:
     path = CASES / "numbers" / "transactions.csv"
     as_it_is = read(bench, TRANSACTIONS, "transactions: {}", path)
@@ -106,6 +111,7 @@ def test_numbers_of_sales(bench: Workbench) -> None:
     }
 
 
+@pytest.mark.thorough
 def test_numbers_of_customers(bench: Workbench) -> None:
     description = r"customers: {dialect: {escapeChar: \, missingValues: [NaN, NA, \N, 'NULL']}}"
     batch = read(bench, CUSTOMERS_FEED, description, CASES / "numbers" / "customer.csv")
@@ -126,6 +132,7 @@ def test_numbers_of_customers(bench: Workbench) -> None:
     }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("case", "description"),
     [
@@ -167,6 +174,7 @@ def test_each_dialect_is_looked_at() -> None:
     assert {case for case, *_ in parametrized.args[1]} == found
 
 
+@pytest.mark.thorough
 def test_order_lines(bench: Workbench) -> None:
     path = CASES / "dialects" / "order-lines.csv"
     refused = bench.load("--max-rejected-share=0.05", transactions=path)
@@ -177,6 +185,7 @@ def test_order_lines(bench: Workbench) -> None:
     assert [row[0] for row in accepted(batch)] == ["SO1001-p1", "SO1001-p2", "SO1002-p1"]
 
 
+@pytest.mark.thorough
 def test_returns(bench: Workbench) -> None:
     folder = CASES / "returns"
     batch = read(bench, TRANSACTIONS, "transactions: {returns: allow, guests: allow}", folder)

@@ -213,6 +213,7 @@ def test_times_that_leave_no_doubt_come_in(bench: Workbench) -> None:
     assert [row[5] for row in accepted(read(bench, TRANSACTIONS, NOTHING))] == list(times.values())
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("format_", "times"),
     [
@@ -268,6 +269,7 @@ def test_a_time_without_an_offset_is_of_the_zone_of_the_description(bench: Workb
     assert list(rejected(batch).values()) == [["transaction_date_is_a_time"]]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "second",
     [
@@ -333,6 +335,7 @@ def test_totals_below_the_rows_are_rejected(bench: Workbench) -> None:
     assert len(refused) == 2
 
 
+@pytest.mark.thorough
 def test_ids_that_a_spreadsheet_has_rounded_are_rejected_and_the_run_says_what_to_do(bench: Workbench) -> None:
     bench.people("4.00E+12,Ann,30,Mali", "4.5e+9,Bob,31,Mali", "4E12,Cy,32,Mali")
     bench.sales(
@@ -373,6 +376,7 @@ def test_ids_that_repeat_on_lines_of_one_order_are_made_the_lines_by_the_descrip
     assert [row[0] for row in accepted(batch)] == ["A1-p1", "A1-p2", "A2-p1"]
 
 
+@pytest.mark.thorough
 def test_of_repeated_ids_the_last_one_counts_where_the_description_says_so(bench: Workbench) -> None:
     bench.people("c1,Ann,30,Mali", "c2,Bob,31,Peru", "c1,Ann Lee,31,Mali", "c2,Bob,31,Peru")
     feeds = bench.folder / "feeds.yml"
@@ -387,6 +391,7 @@ def test_of_repeated_ids_the_last_one_counts_where_the_description_says_so(bench
     assert bench.rows("customers") == [("c1", "Ann Lee", 31, "Mali"), ("c2", "Bob", 31, "Peru")]
 
 
+@pytest.mark.thorough
 def test_returns_and_sales_of_guests_come_in_where_the_description_says_so(bench: Workbench) -> None:
     bench.sales(
         f"t1,c1,p1,2,1.50,{TIME}",

@@ -110,6 +110,7 @@ def test_names_of_unfinished_uploads_are_left_out_and_said(bench: Workbench) -> 
     assert f"and {len(UNFINISHED) - 5} more" in printed
 
 
+@pytest.mark.thorough
 def test_a_restatement_is_refused_where_a_file_of_it_would_be_left_out(bench: Workbench) -> None:
     bench.people(ANN)
     bench.sales(SALE)
@@ -128,6 +129,7 @@ def test_a_restatement_is_refused_where_a_file_of_it_would_be_left_out(bench: Wo
         path.unlink()
 
 
+@pytest.mark.thorough
 def test_a_link_that_leads_out_of_the_folder_is_left_out_and_said(bench: Workbench) -> None:
     elsewhere = bench.folder / "elsewhere"
     (elsewhere / "more").mkdir(parents=True)
@@ -170,6 +172,7 @@ def test_a_link_that_leads_out_of_the_folder_is_left_out_and_said(bench: Workben
     assert sorted(left_out(followed)) == ["dangling_link", "second_name"]
 
 
+@pytest.mark.thorough
 def test_names_with_control_characters_are_loaded_and_never_shown_as_they_are(bench: Workbench) -> None:
     names = ("a\nb.csv", "\x1b[31mred.csv", "tab\there.csv", "turned\u202evsc.csv", "\x9b1mc1.csv", "del\x7f.csv")
     for number, name in enumerate(names):
@@ -202,6 +205,7 @@ def test_a_colon_in_a_name_is_said_however_the_file_is_found(bench: Workbench) -
         assert "rename it" in outcome.error
 
 
+@pytest.mark.thorough
 def test_a_name_that_java_cannot_open_is_said(bench: Workbench) -> None:
     bench.people(ANN)
     Path(os.fsdecode(os.fsencode(bench.customers) + b"/zo\xeb.csv")).write_text("x")

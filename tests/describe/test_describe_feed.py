@@ -98,6 +98,7 @@ def test_an_export_loads_by_its_draft(bench: Workbench) -> None:
         assert sales_of(bench) == ROWS
 
 
+@pytest.mark.thorough
 def test_lines_of_orders_guests_and_ids_with_decimals_load_with_the_customers_of_the_sales(bench: Workbench) -> None:
     path = bench.file(
         bench.folder / "shop.csv",
@@ -118,6 +119,7 @@ def test_lines_of_orders_guests_and_ids_with_decimals_load_with_the_customers_of
     assert bench.rows("customers") == [("17", "Jane Canary", None, "Peru")]
 
 
+@pytest.mark.thorough
 def test_of_an_order_whose_later_lines_say_less_the_customer_keeps_his_name(bench: Workbench) -> None:
     path = bench.file(
         bench.folder / "shop.csv",
@@ -132,6 +134,7 @@ def test_of_an_order_whose_later_lines_say_less_the_customer_keeps_his_name(benc
     assert bench.rows("customers") == [("a@b.c", "Jane Canary", None, "Peru")]
 
 
+@pytest.mark.thorough
 def test_returns_are_allowed_where_there_are_some(bench: Workbench) -> None:
     path = bench.sales(*PLAIN, "a3,c1,p1,-1,4.50,2025-03-31 10:40:00")
     assert "3 would be loaded" in describe(bench, path)
@@ -222,6 +225,7 @@ def test_without_duckdb_the_job_says_what_to_install(bench: Workbench, monkeypat
     assert error == "describe_feed: describe_feed needs DuckDB: pip install 'sales-lakehouse[describe]'.\n"
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(not CASES.exists(), reason="the cases are not beside the project")
 @pytest.mark.parametrize(
     ("case", "rows"),
@@ -242,6 +246,7 @@ def test_the_cases_of_other_people_load_by_a_draft_of_a_few_lines(bench: Workben
     assert load(bench, "--dry-run").ledger() == {"rows_read": rows, "new": rows}
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(not CASES.exists(), reason="the cases are not beside the project")
 def test_what_no_description_mends_in_the_cases_is_rejected(bench: Workbench) -> None:
     printed = describe(bench, CASES / "numbers" / "transactions.csv", CASES / "numbers" / "customer.csv")
@@ -251,6 +256,7 @@ def test_what_no_description_mends_in_the_cases_is_rejected(bench: Workbench) ->
     assert outcome.ledger("customers") == {"rows_read": 16, "new": 8, "rejected": 8}
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(not (REAL_DATA / "online-retail").exists(), reason="the real files are not beside the project")
 def test_a_day_of_a_real_shop_loads_by_its_draft(bench: Workbench) -> None:
     path = REAL_DATA / "online-retail" / "2011-01-10.csv.gz"

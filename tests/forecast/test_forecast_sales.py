@@ -139,6 +139,7 @@ def test_every_cell_is_as_plain_lists_give_it_and_follows_what_happens(bench: Wo
     assert bench.run(verify_aggregate, f"--lake={bench.lake}").exit_code == 5
 
 
+@pytest.mark.thorough
 def test_what_is_missing_or_wrong_is_said_in_a_sentence(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
     def refusal(*options: str) -> str:
         outcome = bench.run(forecast_sales, f"--lake={bench.lake}", *options)

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from support.lakes import Workbench, assert_equals_recompute
 
 NINE = "2025-02-22 09:15:00"
@@ -74,6 +76,7 @@ def test_a_history_of_corrections_ends_in_the_rows_that_should_be_in(bench: Work
     assert bench.versions() == versions
 
 
+@pytest.mark.thorough
 def test_of_a_customer_who_moves_to_another_country_only_the_files_are_rewritten_that_hold_them(
     bench: Workbench,
 ) -> None:
@@ -94,6 +97,7 @@ def test_of_a_customer_who_moves_to_another_country_only_the_files_are_rewritten
     assert_equals_recompute(bench)
 
 
+@pytest.mark.thorough
 def test_a_customer_and_a_sale_that_only_one_file_contradicts_stay_as_they_were(bench: Workbench) -> None:
     bench.people("c1,Ann,30,Mali")
     bench.sales(f"t1,c1,p1,2,1.50,{NINE}")

@@ -47,6 +47,7 @@ def test_a_second_run_writes_nothing(bench: Workbench) -> None:
     assert versions_after == versions
 
 
+@pytest.mark.thorough
 def test_a_feed_that_is_not_named_is_not_loaded_and_stays_as_it_is(bench: Workbench) -> None:
     bench.people(ALICE)
     bench.sales(f"t1,c1,p1,2,1.50,{NINE}")
@@ -83,6 +84,7 @@ def test_a_feed_that_is_not_named_is_not_loaded_and_stays_as_it_is(bench: Workbe
     assert bench.versions() == versions
 
 
+@pytest.mark.thorough
 @pytest.mark.job_cluster
 def test_files_that_the_last_run_listed_are_known_without_a_look_at_its_record(bench: Workbench) -> None:
     bench.people(ALICE)

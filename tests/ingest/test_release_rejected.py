@@ -54,6 +54,7 @@ def bench(bench: Workbench, seven_rejected: Workbench) -> Workbench:
     return bench
 
 
+@pytest.mark.thorough
 def test_where_nothing_has_changed_nothing_is_released(bench: Workbench) -> None:
     versions = bench.versions()
     unchanged = bench.run(release_rejected, f"--lake={bench.lake}")
@@ -101,6 +102,7 @@ def test_rows_that_are_corrected_or_good_by_another_rule_are_released(bench: Wor
     assert "is not in rejected_rows" in gone.error
 
 
+@pytest.mark.thorough
 def test_a_correction_that_says_nothing_is_refused(bench: Workbench, tmp_path: Path) -> None:
     rejected_id = bench.rows(REJECTED.name, "rejected_id")[0][0]
     empty = corrections(tmp_path / "empty.csv", {rejected_id: ""})

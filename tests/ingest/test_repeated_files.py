@@ -9,6 +9,8 @@ import os
 import shutil
 from pathlib import Path
 
+import pytest
+
 from jobs import load_sales
 from support.lakes import CUSTOMERS_HEADER, Outcome, Workbench, assert_equals_recompute
 
@@ -27,6 +29,7 @@ def repeated(outcome: Outcome) -> list[tuple[str, str]]:
     return [(Path(each["file"]).name, Path(each["other"]).name) for kind in kinds for each in kind["first"]]
 
 
+@pytest.mark.thorough
 def test_of_customers_the_newest_file_counts_though_its_content_came_before(bench: Workbench) -> None:
     for day, line in enumerate((IN_MALI, IN_PERU, IN_MALI), start=1):
         bench.people(line, name=f"day_{day}.csv")
@@ -63,6 +66,7 @@ def test_of_customers_the_newest_file_counts_though_its_content_came_before(benc
     assert bench.must_load().ledger("customers") == {"rows_read": 1, "unchanged": 1}
 
 
+@pytest.mark.thorough
 def test_in_one_run_the_newest_snapshot_counts_too(bench: Workbench) -> None:
     for day, line in enumerate((IN_MALI, IN_PERU, IN_MALI, IN_MALI), start=1):
         bench.people(line, name=f"day_{day}.csv")
@@ -113,6 +117,7 @@ def test_a_repeated_delivery_of_sales_is_skipped_and_said(bench: Workbench) -> N
     assert (wrong.exit_code, "--repeated-customers: maybe is neither skip nor load" in wrong.error) == (2, True)
 
 
+@pytest.mark.thorough
 def test_where_an_older_file_replaces_rows_after_a_newer_one_both_are_named(bench: Workbench) -> None:
     other = "t2,c1,p1,1,1.00,2025-02-22 09:15:00"
     newer = bench.sales(DEAR, name="newer.csv")

@@ -71,6 +71,7 @@ def test_the_newer_row_counts_whenever_it_comes_and_rows_that_tie_are_rejected_t
     assert_equals_recompute(bench)
 
 
+@pytest.mark.thorough
 def test_a_dry_run_shows_what_rows_that_tie_would_take_away(bench: Workbench) -> None:
     bench.people("c1,Ann,30,Mali,1", "c2,Bo,31,Peru,1", header=HEADERS["customers"])
     deliver_one(bench, "old", f"t1,{OLD}", f"t2,{OLD.replace('c1', 'c2')}")
@@ -88,6 +89,7 @@ def test_a_dry_run_shows_what_rows_that_tie_would_take_away(bench: Workbench) ->
     assert_equals_recompute(bench)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", ["_file", "_file_modified"])
 def test_the_file_can_say_which_row_is_newer(bench: Workbench, kind: str) -> None:
     feeds = bench.folder / "feeds.yml"
@@ -100,6 +102,7 @@ def test_the_file_can_say_which_row_is_newer(bench: Workbench, kind: str) -> Non
     assert quantities(bench) == {"t1": 2}
 
 
+@pytest.mark.thorough
 def test_any_order_of_some_files(bench: Workbench) -> None:
     compare_orders(bench, 7, orders=1)
 

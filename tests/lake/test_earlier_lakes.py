@@ -17,6 +17,7 @@ from support.lakes import Workbench, assert_equals_recompute
 LAKES = sorted(FOLDER.glob("*.tar.gz"))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("archive", LAKES, ids=lambda path: path.name.partition(".")[0])
 def test_a_lake_of_earlier_code_is_checked_loaded_and_maintained_without_a_recompute(
     bench: Workbench, archive: Path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from deltalake import DeltaTable
 
 from common.contract import SALE_IDS, SALES
@@ -17,6 +18,7 @@ from support.lakes import Workbench, assert_equals_recompute
 HOURS = [f"2025-02-22 {hour:02}:15:00" for hour in range(5)]
 
 
+@pytest.mark.thorough
 def test_ids_are_found_without_a_look_at_other_hours(bench: Workbench) -> None:
     in_lake = f"--lake={bench.lake}"
     bench.people("c1,Ann,30,Mali", "c2,Bob,40,Peru")
@@ -59,6 +61,7 @@ def test_ids_are_found_without_a_look_at_other_hours(bench: Workbench) -> None:
     assert "7 ids" in printed
 
 
+@pytest.mark.thorough
 def test_an_index_that_is_not_clearly_ours_is_not_relied_on(bench: Workbench) -> None:
     bench.people("c1,Ann,30,Mali")
     bench.sales(f"t0,c1,p1,1,1.00,{HOURS[0]}", f"t1,c1,p1,1,1.00,{HOURS[1]}")

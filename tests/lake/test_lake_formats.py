@@ -86,6 +86,7 @@ def test_the_lake_of_the_format_of_now_is_what_the_contract_says(bench: Workbenc
         assert list(lacking(lake, table, FORMAT)) == []
 
 
+@pytest.mark.thorough
 def test_a_load_brings_an_older_lake_to_the_format_of_now_and_says_so(bench: Workbench) -> None:
     versions = bench.versions()
     planned = bench.must_load("--dry-run")
@@ -152,6 +153,7 @@ def test_killed_upgrades(bench: Workbench, battery: Battery) -> None:
     battery.passed(f"{rounds} of {len(commits)} commits of an upgrade, each the last one before a kill")
 
 
+@pytest.mark.thorough
 def test_an_upgrade_that_was_killed_is_finished_by_the_next_run(bench: Workbench) -> None:
     before = versions_in(bench.lake)
     planned = bench.must_load("--dry-run")
@@ -183,6 +185,7 @@ def test_a_table_gains_a_column_in_its_place(bench: Workbench) -> None:
     assert list(lacking(lake_of(bench), wider, 1)) == []
 
 
+@pytest.mark.thorough
 def test_a_table_that_comes_back_as_it_was_in_an_older_format_is_brought_up_to_date_again(bench: Workbench) -> None:
     old = DeltaTable(bench.path(SALES.name)).version()
     bench.must_load()
@@ -194,6 +197,7 @@ def test_a_table_that_comes_back_as_it_was_in_an_older_format_is_brought_up_to_d
     assert "quantity_is_not_zero" in str(lake_of(bench).detail(SALES))
 
 
+@pytest.mark.thorough
 def test_gold_tables_of_an_older_format_are_made_anew_by_build_gold(bench: Workbench) -> None:
     in_lake = f"--lake={bench.lake}"
     bench.must_load()
@@ -228,6 +232,7 @@ def test_gold_tables_of_an_older_format_are_made_anew_by_build_gold(bench: Workb
     assert bench.run(verify_aggregate, in_lake).exit_code == 0
 
 
+@pytest.mark.thorough
 def test_other_jobs_bring_an_older_lake_up_to_date_too(bench: Workbench) -> None:
     before = bench.folder / "before"
     shutil.copytree(bench.lake, before)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
+import pytest
 
 from common.contract import AGGREGATE, CUSTOMERS, FORGOTTEN, REJECTED, SALES
 from common.contract.gold import CUSTOMER_SEGMENTS, CUSTOMER_SUMMARY
@@ -120,6 +121,7 @@ def places(name: str, *lines: int) -> list[str]:
     return [f"{name}, line {line}" for line in lines]
 
 
+@pytest.mark.thorough
 def test_of_lines_that_are_not_certain_none_is_taken_from_others_and_each_is_shown(bench: Workbench) -> None:
     bench.people(*PEOPLE, name="p.csv")
     bench.sales(*SALES_LINES, name="s.csv")
@@ -159,6 +161,7 @@ def test_of_lines_that_are_not_certain_none_is_taken_from_others_and_each_is_sho
     assert_equals_recompute(bench)
 
 
+@pytest.mark.thorough
 def test_new_rows_are_known_by_an_id_that_differs_in_what_cannot_be_seen(bench: Workbench) -> None:
     bench.people("1007,Ann,30,Mali", "1008,Bob,40,Peru")
     bench.sales(f"t0,1007,p1,1,1.00,{AT}")
@@ -189,6 +192,7 @@ def test_new_rows_are_known_by_an_id_that_differs_in_what_cannot_be_seen(bench: 
     assert sorted(bench.rejected()) == sorted(["(forgotten)", *kept, "p1,1007"])
 
 
+@pytest.mark.thorough
 def test_an_id_that_is_computed_is_known_in_lines_that_cannot_be_parsed(bench: Workbench) -> None:
     feeds = bench.folder / "feeds.yml"
     same = "".join(f"    {name}: {name}\n" for name in SALES_HEADER.split(",") if name != "CUSTOMER_ID")
@@ -217,6 +221,7 @@ def test_an_id_that_is_computed_is_known_in_lines_that_cannot_be_parsed(bench: W
     assert sorted(bench.rejected()) == sorted([*others, *also_others, "u8,9", "(forgotten)"])
 
 
+@pytest.mark.thorough
 def test_the_name_of_a_file_that_names_the_person_is_shown_and_the_run_succeeds(bench: Workbench) -> None:
     bench.people("1007,Quillfeather Zoe,30,Mali", "1,Ann Lee,40,Peru", name="Zoë-quillfeather.csv")
     bench.sales(f"t1,1007,p1,1,1.00,{AT}", f"t2,1,p1,1,1.00,{AT}", name="customer 1007 (March).csv")
@@ -232,6 +237,7 @@ def test_the_name_of_a_file_that_names_the_person_is_shown_and_the_run_succeeds(
     assert {row[0] for row in bench.rows(SALES.name, "TRANSACTION_ID")} == {"t3"}
 
 
+@pytest.mark.thorough
 def test_what_another_program_left_in_a_log_is_found_where_it_is_about_the_person(bench: Workbench) -> None:
     bench.people("7,Omar Reed,30,Mali", "8,Bob Lee,7,Peru")
     bench.sales(f"t1,7,7,7,7.00,{AT}", f"t2,8,7,7,7.00,{AT}")
@@ -268,6 +274,7 @@ def test_statistics_and_partitions_of_a_log_are_decoded(bench: Workbench) -> Non
     assert "in the log of customers: statistics: CUSTOMER_ID is the id" in found.error
 
 
+@pytest.mark.thorough
 def test_customers_whose_ids_or_names_are_alike_are_shown_and_stay(bench: Workbench) -> None:
     """A variation selector cannot be seen, and no rule rejects it."""
     others = ("AB1,Bob,40,Peru", "ab1\ufe0f,Cid,50,Oman", "c4,Lee Ann,60,Chad", "ab12,Dan,1,Chad")

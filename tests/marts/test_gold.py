@@ -112,6 +112,7 @@ def hide_other_hours(bench: Workbench, table: Table, *hours: str) -> dict[Path, 
     return hidden
 
 
+@pytest.mark.thorough
 def test_what_a_stranger_did_to_a_gold_table_is_found_and_repaired(bench: Workbench) -> None:
     lake = Lake(bench.spark, str(bench.lake), None, None)
 

@@ -50,6 +50,7 @@ def with_entry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "MARTS", (*registry.MARTS, entry))
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("with_entry")
 def test_a_table_of_one_entry_is_planned_built_read_checked_and_repaired(bench: Workbench) -> None:
     in_lake = f"--lake={bench.lake}"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from common.contract import AGGREGATE, SALES
 from jobs import restate
 from support.lakes import Workbench, assert_did_as_planned, assert_equals_recompute
@@ -64,6 +66,7 @@ def test_a_range_is_restated_from_files_as_planned_and_twice_is_as_good_as_once(
     assert bench.versions() == versions
 
 
+@pytest.mark.thorough
 def test_rows_outside_the_range_and_rows_that_are_not_good_refuse_the_run(bench: Workbench) -> None:
     """Something would be removed by mistake."""
     options, files = deliver(bench)
@@ -78,6 +81,7 @@ def test_rows_outside_the_range_and_rows_that_are_not_good_refuse_the_run(bench:
     assert bench.versions() == versions
 
 
+@pytest.mark.thorough
 def test_a_range_of_the_aggregate_is_restated_from_the_stored_sales(bench: Workbench) -> None:
     bench.people("c1,Ann,30,Mali")
     bench.sales(f"t1,c1,p1,1,1.00,{NINE}", f"t2,c1,p1,2,1.00,{TEN}")

@@ -60,6 +60,7 @@ def test_the_aggregate_is_net_and_its_price_has_a_meaning(bench: Workbench, feed
     assert bench.run(verify_aggregate, f"--lake={bench.lake}").exit_code == 0
 
 
+@pytest.mark.thorough
 def test_a_guest_is_no_customer_who_is_not_known_yet(bench: Workbench, feeds: str) -> None:
     bench.people("c1,Ann,30,Mali", f"{GUEST},Bob Guest,40,Peru")
     bench.sales(f"t1,,p1,1,1.00,{NINE}", f"t2,{GUEST},p1,1,1.00,{NINE}", f"t3,c1,p1,1,1.00,{NINE}")
@@ -79,6 +80,7 @@ def test_a_guest_is_no_customer_who_is_not_known_yet(bench: Workbench, feeds: st
     assert_equals_recompute(bench)
 
 
+@pytest.mark.thorough
 def test_gold_has_gross_returned_and_net_and_guests_in_no_row_of_customers(bench: Workbench, feeds: str) -> None:
     in_lake = f"--lake={bench.lake}"
     bench.people("c1,Ann,30,Mali", "c2,Bob,40,Peru", "c4,Di,,")

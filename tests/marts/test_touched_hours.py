@@ -35,6 +35,7 @@ def deliver(bench: Workbench) -> None:
     bench.sales(*[f"t{n},c{n % 2 + 1},p1,1,1.00,{time}" for n, time in enumerate(HOURS)])
 
 
+@pytest.mark.thorough
 def test_a_dry_run_before_there_is_a_lake_says_what_a_run_will_do_and_leaves_no_trace(bench: Workbench) -> None:
     deliver(bench)
     files = snapshot(bench.folder)
@@ -91,6 +92,7 @@ def test_a_run_reads_and_rewrites_only_the_hours_that_change_as_planned(bench: W
     assert_equals_recompute(bench)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("is_adaptive", ["false", "true"])
 def test_the_rows_of_an_hour_are_written_to_one_file(bench: Workbench, is_adaptive: str) -> None:
     """Tasks that each write into every hour would make as many files as there are hours, times tasks."""
@@ -107,6 +109,7 @@ def test_the_rows_of_an_hour_are_written_to_one_file(bench: Workbench, is_adapti
         assert len(DeltaTable(bench.path(table.name)).file_uris()) == 3
 
 
+@pytest.mark.thorough
 def test_a_plan_of_a_whole_recompute_counts_the_groups_that_there_will_be(bench: Workbench) -> None:
     """Found by the battery of histories: a group that its last sale leaves was counted, too."""
     bench.people("c1,Ann,30,Mali")
@@ -124,6 +127,7 @@ def test_a_plan_of_a_whole_recompute_counts_the_groups_that_there_will_be(bench:
     assert_equals_recompute(bench)
 
 
+@pytest.mark.thorough
 def test_a_merge_of_sales_opens_no_file_of_another_hour(bench: Workbench) -> None:
     bench.people("c1,Ann,30,Mali")
     bench.sales(f"t1,c1,p1,1,1.00,{HOURS[0]}", f"t2,c1,p1,1,1.00,{HOURS[1]}")

@@ -49,6 +49,7 @@ def test_offers_are_what_plain_python_computes(bench: Workbench) -> None:
     assert len(bench.rows(RECOMMENDATION_ACCURACY.name)) == 3 * 7
 
 
+@pytest.mark.thorough
 def test_a_run_writes_what_differs_and_later_sales_leave_the_cuts_alone(bench: Workbench) -> None:
     versions = offer_versions(bench)
     again = recommend(bench)
@@ -70,6 +71,7 @@ def test_a_run_writes_what_differs_and_later_sales_leave_the_cuts_alone(bench: W
     assert bench.run(verify_aggregate, f"--lake={bench.lake}").exit_code == 0
 
 
+@pytest.mark.thorough
 @pytest.mark.job_cluster
 def test_a_forgotten_customer_is_in_no_offer_and_the_settings_stay_those_of_the_tables(bench: Workbench) -> None:
     forgotten = bench.run(forget_customer, f"--lake={bench.lake}", "--customer-id=c02", "--apply")

@@ -18,23 +18,22 @@ from support.worker import Worker, submit_arguments
 
 pytestmark = pytest.mark.platform
 
-# The jobs that deploy/databricks runs on serverless compute: load_sales, build_gold and verify_aggregate. And
-# recommend_products and forecast_sales, which may run there too.
-ON_SERVERLESS = (
-    "test_changed_rows.py",
-    "test_gold.py",
-    "test_load_incrementally.py",
-    "test_other_writers.py",
-    "test_reading_csv.py",
-    "test_forecast_sales.py",
-    "test_recommendations.py",
-    "test_refused_runs.py",
-    "test_verify_aggregate.py",
-)
+# What deploy/databricks runs on serverless compute, load_sales, build_gold and verify_aggregate, and the jobs that
+# may run there too, by the files of their everyday tests.
+ON_SERVERLESS = {
+    "loads": (
+        "test_changed_rows.py",
+        "test_load_incrementally.py",
+        "test_other_writers.py",
+        "test_reading_csv.py",
+        "test_refused_runs.py",
+    ),
+    "gold and verification": ("test_gold.py", "test_verify_aggregate.py"),
+    "forecasts and offers": ("test_forecast_sales.py", "test_recommendations.py"),
+}
 # All other jobs, and what load_sales does besides; of the longest files the test that does the most.
 ON_A_JOB_CLUSTER = (
     "test_forget_customer.py::test_a_customer_is_forgotten_everywhere_and_does_not_come_back",
-    "test_id_index.py::test_ids_are_found_without_a_look_at_other_hours",
     "test_maintain.py",
     "test_release_rejected.py",
     "test_restate.py",
@@ -54,11 +53,21 @@ spark.stop()
 """
 
 
-def test_what_carries_the_product_runs_over_connect_and_under_the_limits_of_serverless_compute(tmp_path: Path) -> None:
-    # In a process of its own: Spark has one kind of session in each.
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--basetemp={tmp_path}/tests"]
-    command += ["--connect=local[2]", f"--serverless={','.join(ON_SERVERLESS)}"]
-    command += map(path_of_test, (*ON_SERVERLESS, *ON_A_JOB_CLUSTER))
+@pytest.mark.parametrize("files", ON_SERVERLESS.values(), ids=ON_SERVERLESS)
+def test_what_carries_the_product_runs_over_connect_and_under_the_limits_of_serverless_compute(
+    files: tuple[str, ...], tmp_path: Path
+) -> None:
+    passes_over_connect(files, tmp_path, f"--serverless={','.join(files)}")
+
+
+def test_what_runs_on_a_job_cluster_runs_over_connect(tmp_path: Path) -> None:
+    passes_over_connect(ON_A_JOB_CLUSTER, tmp_path)
+
+
+def passes_over_connect(tests: tuple[str, ...], folder: Path, *options: str) -> None:
+    """Run them in a process of its own: Spark has one kind of session in each."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--basetemp={folder}/tests"]
+    command += ["--connect=local[2]", *options, *map(path_of_test, tests)]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stdout[-5000:]
 

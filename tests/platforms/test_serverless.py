@@ -14,6 +14,7 @@ from support.expected_gold import assert_gold_is_right
 from support.lakes import Workbench, assert_equals_recompute
 
 
+@pytest.mark.thorough
 def test_a_lake_on_serverless_compute_goes_on_elsewhere_and_back(bench: Workbench) -> None:
     """Each run knows by the commits what the one before did, wherever that ran: nothing is recomputed whole."""
     in_lake = f"--lake={bench.lake}"

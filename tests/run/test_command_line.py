@@ -97,6 +97,7 @@ def planted(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.thorough
 def test_code_in_the_current_folder_is_not_run(planted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # An empty place is the current folder for Python. One is left where something is added to an empty PYTHONPATH.
     monkeypatch.setenv("PYTHONPATH", ":/lib::.:")
@@ -113,6 +114,7 @@ def test_code_in_the_current_folder_is_not_run(planted: Path, monkeypatch: pytes
     assert {path.name for path in planted.iterdir()} == there | {"sample"}
 
 
+@pytest.mark.thorough
 def test_nor_is_it_by_the_shell_and_the_functions_that_are_written_there(planted: Path) -> None:
     there = {path.name for path in planted.iterdir()}
     # For functions, Spark starts Python with -m, which looks into the current folder in 3.10 whatever it is told.
@@ -155,6 +157,7 @@ def test_the_sample_is_three_weeks_of_a_shop_with_opening_hours(tmp_path: Path) 
     assert min(by_weekday, key=by_weekday.__getitem__) == SUNDAY
 
 
+@pytest.mark.thorough
 def test_make_sample_makes_the_same_files_for_the_same_seed(tmp_path: Path) -> None:
     from jobs import make_sample
 

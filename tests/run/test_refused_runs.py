@@ -47,6 +47,7 @@ def test_a_share_of_rejected_rows_above_the_limit_refuses_the_run(bench: Workben
     assert bench.load("--max-rejected-share=0.5").exit_code == 0
 
 
+@pytest.mark.thorough
 def test_a_file_in_another_encoding_refuses_the_run_and_names_the_row(bench: Workbench) -> None:
     bench.sales(SALE)
     path = bench.file(bench.customers / "a.csv", "CUSTOMER_ID,NAME,AGE,COUNTRY\nc1,Zoë,30,Mali\n".encode("cp1252"))
@@ -212,6 +213,7 @@ def test_a_rule_that_is_no_sql_is_named(bench: Workbench) -> None:
     assert bench.versions() == {}
 
 
+@pytest.mark.thorough
 def test_only_a_run_that_did_its_work_leaves_the_mark_of_it(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
     """By which spark-submit.sh keeps the archive of classes that a first run leaves."""
     mark = bench.folder / "mark"
