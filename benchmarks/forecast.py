@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -30,7 +31,7 @@ from support.forecast_cuts import (
     online_retail,
     score,
 )
-from support.forecast_lakes import Forecasts, forecasts_of_lakes
+from support.forecast_lakes import Forecasts, days_of_a_lake, forecasts_in, stock_lasted
 
 OURS, REFERENCE = "forecast_sales", "AutoETS"
 
@@ -54,7 +55,11 @@ def main() -> int:
     shop = online_retail(options.raw)
     some = list(cases(shop, cuts, hour_cuts))
     with tempfile.TemporaryDirectory(prefix="forecast-") as folder:
-        ours = forecasts_of_lakes(shop, sorted({*cuts, *hour_cuts}), Path(folder), options.lake or Path(folder, "lake"))
+        lake, ours, lasted = options.lake or Path(folder, "lake"), Forecasts(), Counter[bool]()
+        for day in days_of_a_lake(shop, sorted({*cuts, *hour_cuts}), Path(folder), lake):
+            ours |= forecasts_in(lake, day)
+            if day in cuts:
+                lasted += stock_lasted(shop, lake, day)
     ways = {OURS: ours}
     if not options.no_reference:
         ways[REFERENCE] = auto_ets(some)
@@ -62,6 +67,7 @@ def main() -> int:
         as_csv(some, ours).to_csv(options.predictions, index=False)
     tables = score(some, ways)
     print(as_table(tables))
+    print(f"\na stock of REORDER_POINT lasted for the lead time in {lasted[True]:,} of {lasted.total():,} cases")
     problems = broken_gates(tables, OURS) + embarrassments(some, ours)
     print("\n".join(["", *problems]) if problems else "\nevery bound is reached")
     return 1 if problems else 0

@@ -18,7 +18,7 @@ from jobs import forecast_sales
 from support.batteries import Battery
 from support.expected_forecasts import DAY, HOUR, expected
 from support.forecast_cuts import CUTS, HOUR_CUTS, Shop, broken_gates, cases, embarrassments, online_retail, score
-from support.forecast_lakes import forecasts_of_lakes
+from support.forecast_lakes import Forecasts, days_of_a_lake, forecasts_in
 from support.lakes import REAL_DATA, Workbench, arrow
 from support.worker import Worker, on_cores
 
@@ -38,11 +38,13 @@ def test_forecasts_of_a_shop(tmp_path: Path, battery: Battery) -> None:
         shop = small(shop, battery)
         cuts = hour_cuts = CUTS[-battery.rounds(len(CUTS)) :]
     some = list(cases(shop, cuts, hour_cuts))
-    ours = forecasts_of_lakes(shop, sorted({*cuts, *hour_cuts}), tmp_path, tmp_path / "lake")
+    lake, ours = tmp_path / "lake", Forecasts()
+    for day in days_of_a_lake(shop, sorted({*cuts, *hour_cuts}), tmp_path, lake):
+        ours |= forecasts_in(lake, day)
     assert embarrassments(some, ours) == []
     if battery.share == 1:
         assert broken_gates(score(some, {"ours": ours}), "ours") == []
-    checked = assert_accuracy(shop, tmp_path / "lake", max(*cuts, *hour_cuts), cuts[0])
+    checked = assert_accuracy(shop, lake, max(*cuts, *hour_cuts), cuts[0])
     battery.passed(
         f"{len(some)} forecasts at {len({*cuts, *hour_cuts})} cuts, {checked} rows of forecast_accuracy, 0 differ"
     )

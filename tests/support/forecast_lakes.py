@@ -1,9 +1,10 @@
-"""Lakes of a shop as they stood at days in the past, and what forecast_sales says in them."""
+"""Lakes of a shop as they stood at days in the past, and what forecast_sales says in them of sales and of stock."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -18,9 +19,8 @@ _NAMES = {"FORECAST": "mean", "LO80": "lo80", "HI80": "hi80", "LO95": "lo95", "H
 Forecasts = dict[tuple[str, str], pd.DataFrame]
 
 
-def forecasts_of_lakes(shop: Shop, days: Sequence[str], folder: Path, lake: Path) -> Forecasts:
-    """What forecast_sales says at the end of each of some days, in order, in a lake that has nothing of later ones."""
-    found: Forecasts = {}
+def days_of_a_lake(shop: Shop, days: Sequence[str], folder: Path, lake: Path) -> Iterator[str]:
+    """Each of some days, in order, while the lake has nothing of later ones, and what forecast_sales says of them."""
     people = folder / "customers.csv"
     people.write_text("CUSTOMER_ID,NAME,AGE,COUNTRY\n")
     feeds = folder / "feeds.yml"
@@ -37,8 +37,7 @@ def forecasts_of_lakes(shop: Shop, days: Sequence[str], folder: Path, lake: Path
             files = [f"--transactions={landed}", f"--customers={people}", f"--feeds={feeds}"]
             _must(worker, "load_sales", *files, in_lake)
             _must(worker, "forecast_sales", in_lake, f"--last-day={day}")
-            found |= forecasts_in(lake, day)
-    return found
+            yield day
 
 
 def _must(worker: Worker, job: str, *arguments: str) -> None:
@@ -59,3 +58,14 @@ def forecasts_in(lake: Path, day: str) -> Forecasts:
         (names.get((product, grain), product), day): series.set_index("time").rename(columns=_NAMES)
         for (product, grain), series in rows.groupby(["PRODUCT_ID", "GRAIN"])
     }
+
+
+def stock_lasted(shop: Shop, lake: Path, day: str) -> Counter[bool]:
+    """Of how many products a stock of REORDER_POINT units after a day lasted for the lead time, and of how many not."""
+    rows = DeltaTable(str(lake / "stock_cover")).to_pandas()
+    rows = rows[rows["STATUS"] == "ok"]
+    (lead_time,) = rows["LEAD_TIME_DAYS"].unique()
+    end = pd.Timestamp(day) + pd.Timedelta(days=1)
+    sales = shop.sales[(shop.sales["time"] >= end) & (shop.sales["time"] < end + pd.Timedelta(days=int(lead_time)))]
+    sold = sales.groupby("PRODUCT_ID")["QUANTITY"].sum().reindex(rows["PRODUCT_ID"], fill_value=0)
+    return Counter((sold.to_numpy() <= rows["REORDER_POINT"].astype(float).to_numpy()).tolist())
