@@ -15,6 +15,7 @@ from common.run.settings import SETTINGS_BY_JOB
 from jobs import (
     build_gold,
     forget_customer,
+    history,
     load_sales,
     maintain,
     make_sample,
@@ -137,7 +138,7 @@ def test_a_lake_that_cannot_be_written_is_said_before_anything_is_read(bench: Wo
     assert f"{blocker} is a file, not a folder" in outcome.error
 
 
-@pytest.mark.parametrize("job", [build_gold, maintain, release_rejected, verify_aggregate])
+@pytest.mark.parametrize("job", [build_gold, history, maintain, release_rejected, verify_aggregate])
 def test_a_folder_without_a_lake_is_said_and_left_as_it_is(bench: Workbench, tmp_path: Path, job: ModuleType) -> None:
     wrong = tmp_path / "photos"
     wrong.mkdir()

@@ -13,27 +13,29 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from common.audit.findings import Verification
+from common.audit.history import RunHistory
 from common.run.console import SCHEMA_VERSION, StepDone
 from common.run.report import RunReport
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
-# What the reports say beside their fields.
-_COMPUTED = {
-    RunReport: ("changed_nothing", RunReport.changed_nothing.__doc__),
-    Verification: ("is_sound", "Whether nothing was found that is not as it should be."),
+# The reports, and what they say beside their fields.
+_COMPUTED: dict[type, dict[str, str | None]] = {
+    RunReport: {"changed_nothing": RunReport.changed_nothing.__doc__},
+    Verification: {"is_sound": "Whether nothing was found that is not as it should be."},
+    RunHistory: {},
 }
 
 
 def report_schema() -> dict[str, Any]:
-    """The schema of one report: of verify_aggregate, or of any other job. Every property is in every report, and later
-    ones may have more without another version.
+    """The schema of one report: of verify_aggregate, history, or any other job. Every property is in every report,
+    and later ones may have more without another version.
     """
-    kinds: list[type] = [RunReport, Verification, StepDone]
+    kinds: list[type] = [*_COMPUTED, StepDone]
     _, made = TypeAdapter.json_schemas([(kind, "serialization", TypeAdapter(kind)) for kind in kinds])
     definitions = made["$defs"]
-    for kind, (name, description) in _COMPUTED.items():
+    for kind, computed in _COMPUTED.items():
         properties = definitions[kind.__name__]["properties"]
-        properties[name] = {"type": "boolean", "description": description}
+        properties |= {name: {"type": "boolean", "description": text} for name, text in computed.items()}
         properties["steps"] = {"type": "array", "items": {"$ref": f"#/$defs/{StepDone.__name__}"}}
         properties["schema_version"] = {"const": SCHEMA_VERSION}
     for definition in definitions.values():

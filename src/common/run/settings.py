@@ -211,12 +211,26 @@ class VerifySettings(Settings):
     pass
 
 
+class HistorySettings(Settings):
+    example = "--last 5 --lake lake"
+
+    last: Annotated[
+        int, Field(ge=1, description="show so many runs, the newest first"), Shown("RUNS", "what to do")
+    ] = 20
+    file: Annotated[
+        str | None,
+        Field(description="path of a file, or its name in any folder: show only the runs that loaded it"),
+        Shown("FILE", "what to do"),
+    ] = None
+
+
 SETTINGS_BY_JOB: dict[str, type[Settings]] = {
     "load_sales": LoadSettings,
     "build_gold": GoldSettings,
     "recommend_products": RecommendSettings,
     "forecast_sales": ForecastSettings,
     "verify_aggregate": VerifySettings,
+    "history": HistorySettings,
     "maintain": MaintainSettings,
     "release_rejected": ReleaseSettings,
     "restate": RestateSettings,
