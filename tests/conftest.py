@@ -56,10 +56,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if part:
         number, parts = map(int, part.split("/"))
         assert 1 <= number <= parts, "--part takes K/N, such as 1/3"
-        chosen = items[number - 1 :: parts]
+        chosen = [item for group in _groups(items)[number - 1 :: parts] for item in group]
         config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
         items[:] = chosen
     items.sort(key=lambda item: item.path.name not in _LONGEST)
+
+
+def _groups(items: list[pytest.Item]) -> list[list[pytest.Item]]:
+    """Each test by itself, but for those that go on from one another."""
+    groups: defaultdict[str, list[pytest.Item]] = defaultdict(list)
+    for item in items:
+        name, _, _ = item.nodeid.partition("[")
+        groups[name if item.get_closest_marker("in_order") else item.nodeid].append(item)
+    return [*groups.values()]
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -220,6 +220,7 @@ def blocks_of(text: str) -> Iterator[tuple[list[str], str]]:
 
 
 @pytest.mark.platform
+@pytest.mark.in_order
 @pytest.mark.parametrize("page", _PAGES)
 def test_the_commands_of_a_page_work_as_they_stand(page: str, project: Path, already_run: set[tuple[str, str]]) -> None:
     for command, typed in blocks_of((ROOT / page).read_text(encoding="utf-8")):
