@@ -68,9 +68,11 @@ class History:
         return self.expected.sales if table == SALES else self.expected.customers
 
     def rows_that_came(self, feed: str) -> list[str]:
-        """The rows of all files that have as many values as the header, each once."""
+        """The rows of all files that have as many values as the header, each once. A header that was repeated is none:
+        with another value in it, it would be that of another file, which refuses the run.
+        """
         rows = dict.fromkeys(row for file in self.files[feed].values() for row in file.rows)
-        return [row for row in rows if len(next(csv.reader([row]))) == len(VALUES[feed])]
+        return [row for row in rows if len(next(csv.reader([row]))) == len(VALUES[feed]) and row != HEADERS[feed]]
 
     def targets(self) -> list[tuple[str, str]]:
         """The rows that someone may change: of sales and customers by id, of the aggregate by product."""
