@@ -18,7 +18,6 @@ from support.canaries import Canaries, Searched
 from support.lakes import Workbench
 from support.worker import MANY_RUNS, submit_arguments
 
-_EVERYDAY = "not battery and not platform and not thorough"
 _FIGURES = pytest.StashKey[list[Battery]]()
 _SEARCHED = pytest.StashKey[Searched]()
 _LONGEST = ("test_over_connect.py", "test_recommendations.py")
@@ -93,7 +92,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if config.getoption("--seconds"):
         _say_seconds(terminalreporter)
     searched, seed = config.stash[_SEARCHED], config.getoption("--seed")
-    if searched.files and config.getoption("-m") == _EVERYDAY:
+    if searched.files and config.getoption("-m") in config.getini("addopts"):
         canaries = Battery("canary_names", seed, 1.0, "./run-tests.sh", str(searched))
         config.stash[_FIGURES].append(canaries)
     for battery in config.stash[_FIGURES]:

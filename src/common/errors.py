@@ -29,6 +29,13 @@ class ConfigError(SalesLakehouseError):
     exit_code = 2
 
 
+class NoLakeError(ConfigError):
+    """There is no lake, or not the table that a job begins with, at a place."""
+
+    def __init__(self, place: str) -> None:
+        super().__init__(f"There is no lake at {place}; load_sales makes it.")
+
+
 class DataRefusedError(SalesLakehouseError):
     """The input is not fit to be loaded; no table was changed."""
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+# So many characters of a long id are printed, by which it can be told from others; --json has it whole.
+ID_SHOWN = 12
+
 
 def counted(number: int, noun: str, more_than_one: str | None = None) -> str:
     """A number of things: `1 file`, `2,000 files`; `more_than_one` is the plural where that is not the noun and s."""

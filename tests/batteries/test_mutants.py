@@ -19,18 +19,8 @@ _TESTS_FAILED = 1
 
 def run_test(project: Path, test: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "SPARK_CONF_DIR": str(project / "conf")}
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-x",
-        "-m",
-        "",
-        "-p",
-        "no:cacheprovider",
-        path_of_test(test, project),
-    ]
+    options = ["-q", "-x", "-m", "", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", *options, path_of_test(test, project)]
     return subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True)
 
 

@@ -13,13 +13,11 @@ from pyspark.sql import functions as F
 from rich.table import Table as RichTable
 
 from common.contract import RUNS
-from common.errors import ConfigError
+from common.errors import NoLakeError
 from common.lake.lake import Lake
 from common.spark.times import instant_of
-from common.words import counted
+from common.words import ID_SHOWN, counted
 
-# So much of an id names a run in a table for people; --json has it whole.
-_ID_SHOWN = 12
 # What the ledgers of a run's feeds are added up to.
 _COUNTS = ("rows_read", "new", "corrected", "unchanged", "duplicate", "rejected")
 
@@ -56,6 +54,11 @@ class PastRun:
     rows_removed: dict[str, int]
     files_named: list[FileLoaded]
 
+    @property
+    def when(self) -> str:
+        """When it started, as a person reads it, in UTC."""
+        return f"{self.started_at:%Y-%m-%d %H:%M:%S}"
+
 
 @dataclass
 class RunHistory:
@@ -89,19 +92,17 @@ class RunHistory:
         for run in self.runs:
             numbers = (run.files, run.rows_read, run.new, run.corrected, run.rejected, run.hours_touched)
             cells = [f"{number:,}" for number in numbers]
-            table.add_row(
-                f"{run.started_at:%Y-%m-%d %H:%M:%S}", run.job, *cells, f"{run.seconds:.1f}", run.run_id[:_ID_SHOWN]
-            )
+            table.add_row(run.when, run.job, *cells, f"{run.seconds:.1f}", run.run_id[:ID_SHOWN])
         return table
 
     def lines(self) -> Iterator[str]:
         for run in self.runs:
             for file in run.files_named:
-                yield f"{file.path}: loaded as {file.feed} by the run of {run.started_at:%Y-%m-%d %H:%M:%S}"
+                yield f"{file.path}: loaded as {file.feed} by the run of {run.when}"
             for reason, rows in sorted(run.rejected_by_reason.items()):
-                yield f"{run.started_at:%Y-%m-%d %H:%M:%S}: {counted(rows, 'row')} rejected by {reason}"
+                yield f"{run.when}: {counted(rows, 'row')} rejected by {reason}"
             for table, rows in sorted(run.rows_removed.items()):
-                yield f"{run.started_at:%Y-%m-%d %H:%M:%S}: {counted(rows, 'row')} removed from {table}"
+                yield f"{run.when}: {counted(rows, 'row')} removed from {table}"
         if self.file is not None and not self.runs:
             yield (
                 f"None of {counted(self.runs_recorded, 'run')} loaded a file of this name. A run that was refused "
@@ -110,10 +111,10 @@ class RunHistory:
 
 
 def read_history(lake: Lake, history: RunHistory, *, last: int) -> None:
-    """Look up the last runs. Raises ConfigError where there is no lake."""
+    """Look up the last runs. Raises NoLakeError where there is none."""
     version = lake.version(RUNS)
     if version is None:
-        raise ConfigError(f"There is no lake at {lake.folder or lake.place(RUNS)}; load_sales makes it.")
+        raise NoLakeError(lake.folder or lake.place(RUNS))
     recorded = lake.read(RUNS, version)
     history.runs_recorded = recorded.count()
     runs = recorded.withColumn("files_named", F.filter("files", lambda file: _is_named(file, history.file)))

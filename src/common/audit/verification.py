@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from common.audit.checks import Checked, check_rows, compare_rows, compare_totals
 from common.audit.findings import Finding, TableChecked, Verification
 from common.contract import AGGREGATE, CUSTOMERS, OPTIONAL_TABLES, RUNS, SALE_IDS, SALES, TABLES, Table
-from common.errors import ConfigError, LakeError
+from common.errors import LakeError, NoLakeError
 from common.lake import id_index
 from common.lake.file_checks import check_table_files
 from common.lake.lake import Lake
@@ -47,7 +47,7 @@ class Audit:
         self._inputs: dict[Sources, Inputs] = {}
 
     def pin(self) -> None:
-        """Note the versions to look at; raises ConfigError where there is no lake, LakeError where one of the
+        """Note the versions to look at; raises NoLakeError where there is no lake, LakeError where one of the
         tables is not there that load_sales makes.
 
         Computed tables before their sources, and pipeline_runs before all that it names: a run that commits meanwhile
@@ -63,9 +63,7 @@ class Audit:
                 elif table in TABLES:
                     missing.insert(0, self._lake.place(table))
         if len(missing) == len(TABLES):
-            raise ConfigError(
-                f"There is no lake at {self._lake.folder or self._lake.place(AGGREGATE)}; load_sales makes it."
-            )
+            raise NoLakeError(self._lake.folder or self._lake.place(AGGREGATE))
         if missing:
             raise LakeError(f"The lake lacks {', '.join(missing)}; load_sales makes what is missing.")
         with self._failures_found(RUNS, "tables that have lost commits"):

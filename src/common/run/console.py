@@ -18,7 +18,7 @@ from rich.table import Table as RichTable
 from common.maintenance.person import Trace
 from common.marts.plan import Plan
 from common.spark.times import json_value
-from common.words import counted, shown
+from common.words import ID_SHOWN, counted, shown
 
 # Raised when a property of a report is taken away, or means something else; see report_schema.py.
 SCHEMA_VERSION = 1
@@ -27,8 +27,6 @@ _WIDTH_OF_NO_TERMINAL = 120
 _KEYS_PRINTED = 10
 _HOURS_PRINTED = 50
 _FINDINGS_PRINTED = 50
-# So many characters of a rejected_id are printed, by which it can be named.
-_ID_PRINTED = 12
 
 
 @dataclass(frozen=True)
@@ -157,7 +155,7 @@ def finding_lines(heading: str, findings: Sequence[Trace]) -> Iterator[str]:
         return
     yield f"{heading}: {counted(len(findings), 'place')}"
     for found in findings[:_FINDINGS_PRINTED]:
-        name = f" (rejected_id {found.rejected_id[:_ID_PRINTED]})" if found.rejected_id else ""
+        name = f" (rejected_id {found.rejected_id[:ID_SHOWN]})" if found.rejected_id else ""
         yield f"  {found}{name}"
     if len(findings) > _FINDINGS_PRINTED:
         yield f"  and {counted(len(findings) - _FINDINGS_PRINTED, 'place')} more; --json has them all"

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import datetime, timezone
 
 from common.contract import AGGREGATE, CUSTOMERS, LOGIC_VERSION, REJECTED, RUNS, SALES, Table
-from common.errors import ConfigError
+from common.errors import NoLakeError
 from common.ingest.changes import Decision
 from common.lake.commit_note import CommitNote
 from common.lake.lake import Lake
@@ -26,13 +26,13 @@ def versions_of(lake: Lake, more: Sequence[Table] = ()) -> dict[str, int | None]
 
 
 def versions_of_existing(lake: Lake, more: Sequence[Table] = ()) -> dict[str, int | None]:
-    """The same, for a job that does not make a lake. Raises ConfigError where there is none; LakeError where commits
+    """The same, for a job that does not make a lake. Raises NoLakeError where there is none; LakeError where commits
     are lost, since the run would record what is left as all that there was.
     """
     check_no_commit_is_lost(lake)
     for table in (SALES, CUSTOMERS, REJECTED):
         if lake.version(table) is None:
-            raise ConfigError(f"There is no lake at {lake.place(table)}; load_sales makes it.")
+            raise NoLakeError(lake.place(table))
     return versions_of(lake, more)
 
 
